@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SegmentationConfig(AppConfig):
+    name = "segmentation"
+    verbose_name = _("Accounts and segments")
+    default_auto_field = "django.db.models.BigAutoField"
