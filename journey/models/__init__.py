@@ -1,0 +1,19 @@
+from journey.models.histories import Grade, History, StageInterval
+from journey.models.journeys import Criterion, EntryRule, Journey, JourneyVersion, Stage
+from journey.models.opportunities import CrmStage, CustomerPeriod, Opportunity, OpportunityChange, StageMeaning
+
+__all__ = [
+    "Criterion",
+    "CrmStage",
+    "CustomerPeriod",
+    "EntryRule",
+    "Grade",
+    "History",
+    "Journey",
+    "JourneyVersion",
+    "Opportunity",
+    "OpportunityChange",
+    "Stage",
+    "StageInterval",
+    "StageMeaning",
+]

@@ -1,0 +1,3 @@
+from scoring.models.activities import Activity, ActivityType, Side
+
+__all__ = ["Activity", "ActivityType", "Side"]

@@ -1,0 +1,27 @@
+from segmentation.models.accounts import Account, Contact, CustomField, SalesTeam, TitleRule
+from segmentation.models.changes import FactTouch
+from segmentation.models.choices import BuyingRole, Consent, Department, Relationship, Seniority, Tier
+from segmentation.models.flags import AccountFlag, FlagType
+from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
+from segmentation.models.jobs import Job
+
+__all__ = [
+    "Account",
+    "AccountFlag",
+    "BuyingRole",
+    "Consent",
+    "Contact",
+    "CustomField",
+    "Department",
+    "FactTouch",
+    "FlagType",
+    "ImportMapping",
+    "ImportRun",
+    "ImportTarget",
+    "Job",
+    "Relationship",
+    "SalesTeam",
+    "Seniority",
+    "Tier",
+    "TitleRule",
+]
