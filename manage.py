@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-import os
+"""Django's manage.py, which makes its own virtual environment when it is not run in one."""
+
 import sys
 
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+from config import bootstrap
 
-    execute_from_command_line(sys.argv)
+if __name__ == "__main__":
+    bootstrap.main(sys.argv)

@@ -4,6 +4,7 @@ An empty variable counts as one that is not set.
 """
 
 import os
+import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,3 +88,17 @@ def path(name: str, default: Path) -> Path:
     if found.exists() and not found.is_dir():
         raise _fault(name, value or str(found), "use the path of a directory")
     return found
+
+
+def time_zone(name: str, default: str) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        ImproperlyConfigured: no zone has this name.
+    """
+    value = text(name, default)
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise _fault(name, value, "use a name such as UTC, Europe/Berlin or Asia/Shanghai") from None
+    return value

@@ -144,7 +144,7 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese")), ("zh-ha
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en", choices=[code for code, _name in LANGUAGES])
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 FISCAL_YEAR_START_MONTH = env.integer("FISCAL_YEAR_START_MONTH", 1, low=1, high=12)
 
 # Static files, e-mail, log -------------------------------------------------------------------------------------------

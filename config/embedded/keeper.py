@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 SECONDS_TO_RETRY = 5.0  # the processes of a server that was killed need a moment to let go of its memory
@@ -37,8 +38,7 @@ def end_with_parent() -> Callable[[], None]:
 def is_ready(pgdata: str, pid: int) -> bool:
     """Return whether the server with this pid takes connections (the last line of its pid file says so)."""
     try:
-        with open(os.path.join(pgdata, "postmaster.pid"), encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        lines = Path(pgdata, "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return False
     return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"

@@ -333,7 +333,7 @@ class EmbeddedServer:
         if not _is_root():
             if self.pgdata.exists() and (owner := self.pgdata.stat().st_uid) != os.geteuid():
                 raise self._error(
-                    _("%(path)s belongs to the user %(owner)s and you are %(user)s; set VAR_DIR to a directory of yours")
+                    _("%(path)s belongs to user %(owner)s, you are %(user)s; set VAR_DIR to a directory of yours")
                     % {"path": self.pgdata, "owner": owner, "user": getpass.getuser()}
                 )
             return Identity(os.geteuid(), os.getegid())
@@ -350,10 +350,9 @@ class EmbeddedServer:
             return
         programs = program("postgres").parent.parent
         if not program("postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
-            for folder, _folders, files in os.walk(programs):
-                for entry in [Path(folder), *(Path(folder, name) for name in files)]:
-                    mode = entry.stat().st_mode
-                    entry.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+            for entry in [programs, *programs.rglob("*")]:
+                mode = entry.stat().st_mode
+                entry.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
         for folder in [*path.resolve().parents, *programs.resolve().parents]:
             found = folder.stat()
             if not found.st_mode & stat.S_IXOTH and found.st_uid != identity.uid:
@@ -383,7 +382,7 @@ def _is_root() -> bool:
 
 def _is_same(one: str, other: Path) -> bool:
     try:
-        return os.path.samefile(one, other)
+        return other.samefile(one)
     except OSError:
         return False
 

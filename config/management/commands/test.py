@@ -1,0 +1,43 @@
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+
+class Command(BaseCommand):
+    """Runs pytest; what follows ``test`` goes to pytest as it is."""
+
+    help = gettext_lazy("Run the test suite (pytest); every argument is handed to pytest.")  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Take the arguments before argparse does: they are pytest's, ``--help`` too."""
+        try:
+            sys.exit(run(argv[2:]))
+        except CommandError as error:
+            sys.exit(str(error))
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """For ``call_command``."""
+        parser.add_argument("arguments", nargs="*")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the tests, exit with pytest's code."""
+        sys.exit(run(list(options["arguments"])))
+
+
+def run(arguments: list[str]) -> int:
+    """Run pytest in this process and return its exit code.
+
+    Raises:
+        CommandError: pytest is not installed.
+    """
+    try:
+        import pytest
+    except ImportError:
+        raise CommandError(
+            _("pytest is not installed here: run python3 manage.py test outside a virtual environment, it installs it.")
+        ) from None
+    return int(pytest.main(arguments))
