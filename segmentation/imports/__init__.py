@@ -1,0 +1,1 @@
+"""Data in: files and batches of records become accounts, contacts, activities, opportunities and their changes."""
