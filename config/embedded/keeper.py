@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SECONDS_TO_RETRY = 5.0  # the processes of a server that was killed need a moment to let go of its memory
+SECONDS_TO_RETRY = 3.0  # the processes of a server that was killed need a moment to let go of its memory
 SECONDS_TO_STOP = 60.0  # a fast shutdown writes everything that is dirty
 
 

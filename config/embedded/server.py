@@ -228,7 +228,8 @@ class EmbeddedServer:
         if os.name == "nt":
             return {"listen_addresses": "127.0.0.1", "port": str(_free_port())}
         socket_dir = self.pgdata
-        if len(os.fsencode(socket_dir / f".s.PGSQL.{PORT}")) > SOCKET_PATH_BYTES:
+        is_long = len(os.fsencode(socket_dir / f".s.PGSQL.{PORT}")) > SOCKET_PATH_BYTES
+        if is_long or "," in str(socket_dir):  # the client reads a comma as the end of a host
             socket_dir = self._short_directory(identity)
         quoted = str(socket_dir).replace('"', '""')
         return {
