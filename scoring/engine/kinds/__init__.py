@@ -1,0 +1,5 @@
+"""Criterion kinds on activities. Importing this package registers every module in it."""
+
+from segmentation.engine.discovery import import_all
+
+import_all(__name__, __path__)

@@ -1,0 +1,77 @@
+"""A score of engaged minutes that fades: each minute counts half after every half-life."""
+
+import numpy as np
+
+from scoring.engine.activities import ACTIVITIES, ActivityTable
+from scoring.engine.kernels import SECOND, decayed, decayed_score
+from scoring.engine.restrictions import RESTRICTIONS, restriction_of, restriction_words
+from segmentation.engine.criteria import Criterion, Measure, register
+from segmentation.engine.facts import Facts
+from segmentation.engine.params import COMPARATORS, DAY_SECONDS, Number, Param, comparator
+from segmentation.engine.steps import Steps
+from segmentation.engine.text import _, gettext_noop
+
+
+@register
+class EngagementScore(Criterion):
+    """Engaged minutes, each halved with every half-life since: score(t) = sum of minutes x 2^(-age / half-life).
+
+    Ages count in whole seconds.
+    """
+
+    kind = "engagement_score"
+    label = gettext_noop("Engagement score")
+    help = gettext_noop("Engaged minutes that fade: after one half-life a minute counts half, after two a quarter.")
+    tables = frozenset({ACTIVITIES})
+    params: tuple[Param, ...] = (
+        comparator(">="),
+        Number(name="score", label=gettext_noop("score"), whole=False, minimum=0.01, maximum=1e7, required=True),
+        Number(name="half_life_days", label=gettext_noop("half-life in days"), whole=False, minimum=0.01, maximum=3650, default=30.0),
+        *RESTRICTIONS,
+    )
+
+    def steps(self, facts: Facts) -> Steps:
+        table: ActivityTable = facts.table(ACTIVITIES)
+        offsets, time, value = decayed_score(
+            table.rows.begin,
+            table.rows.end,
+            table.time,
+            table.seconds,
+            table.number,
+            table.classes.weights(restriction_of(self.values)),
+            self.values["half_life_days"] * DAY_SECONDS,
+            self.values["score"] * 60.0,
+            self.values["comparator"] == ">",
+        )
+        return Steps(np.zeros(len(facts), dtype=np.int8), offsets, time, value)
+
+    def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
+        table: ActivityTable = facts.table(ACTIVITIES)
+        low, high = int(table.rows.begin[entity]), int(table.rows.end[entity])
+        last = low + int(np.searchsorted(table.time[low:high], instant, side="right"))
+        seconds = table.effective_seconds(slice(low, last), table.classes.weights(restriction_of(self.values)))
+        half_life = self.values["half_life_days"] * DAY_SECONDS
+        base, pending, since = 0.0, 0, None
+        for second, amount in zip(table.time[low:last] // SECOND, seconds, strict=True):
+            if amount == 0:
+                continue
+            if since is not None and second != since:
+                base, pending = decayed(base + pending, float(second - since), half_life), 0
+            since = second
+            pending += int(amount)
+        score = decayed(base + pending, float(instant // SECOND - since), half_life) / 60 if since is not None else 0.0
+        needed = self.values["score"]
+        found = _("engagement score %(score)s") % {"score": f"{score:.1f}"}
+        evidence = tuple(int(k) for k in low + np.flatnonzero(seconds > 0))
+        if score > needed or (score == needed and self.values["comparator"] == ">="):
+            return Measure(found=found, value=score, needed=needed, rows=evidence)
+        missing = _("%(points)s more points") % {"points": f"{max(needed - score, 0.1):.1f}"}
+        return Measure(found, missing, score, needed, gap=(needed - score) / needed, rows=evidence)
+
+    def sentence(self) -> str:
+        return _("engagement score %(compare)s %(score)s (half-life %(days)s days)%(limits)s") % {
+            "compare": _(COMPARATORS[self.values["comparator"]]),
+            "score": f"{self.values['score']:g}",
+            "days": f"{self.values['half_life_days']:g}",
+            "limits": restriction_words(self.values),
+        }

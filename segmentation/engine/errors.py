@@ -1,0 +1,48 @@
+"""What is wrong with a rule, so that a person can mend it."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from segmentation.engine.text import _
+
+
+class RuleError(ValueError):
+    """A rule that cannot be used. Names the place, the value and the remedy.
+
+    Parameters: `code` for programs; `field` where it is (dotted path, e.g. `stages.mqa.rules.0.criteria.1.minutes`);
+    `value` as given; `message` what is wrong; `remedy` what to do.
+    """
+
+    def __init__(self, code: str, field: str, value: Any, message: str, remedy: str) -> None:
+        self.code, self.field, self.value, self.message, self.remedy = code, field, value, message, remedy
+        super().__init__(code, field, value)
+
+    def __str__(self) -> str:
+        return _("%(field)s: %(message)s %(remedy)s") % {
+            "field": self.field,
+            "message": self.message,
+            "remedy": self.remedy,
+        }
+
+    def within(self, prefix: str) -> "RuleError":
+        """The same error, seen from further out: `prefix` is put before the field's path."""
+        field = f"{prefix}.{self.field}" if self.field else prefix
+        return RuleError(self.code, field, self.value, self.message, self.remedy)
+
+
+def shown(value: Any) -> str:
+    """A value as it appears in a message: quoted, never longer than 60 characters."""
+    text = repr(value) if not isinstance(value, str) else f"“{value}”"
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def suggestion(value: Any, known: Iterable[str]) -> str:
+    """“Did you mean …?” or the list of what is known."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(value), known, n=1)
+    if close:
+        return _("Did you mean “%(close)s”?") % {"close": close[0]}
+    if len(known) > 25:
+        return _("Known are %(known)s and %(more)s more.") % {"known": ", ".join(known[:25]), "more": len(known) - 25}
+    return _("Known are: %(known)s.") % {"known": ", ".join(known) or "–"}
