@@ -1,0 +1,105 @@
+"""The steps of the demo: database, data, history, login. Each may be repeated and then changes nothing."""
+
+import io
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import OutputWrapper
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+from rich.console import Console
+from rich.table import Table
+
+from config.secret import secret_from_file
+
+JOURNEY = "extended"
+LOGIN = "admin"
+
+
+class Steps:
+    """Announces each step and says how long it took."""
+
+    def __init__(self, out: OutputWrapper, total: int) -> None:
+        """Begin to count at one."""
+        self.out, self.total, self.number = out, total, 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Run one step."""
+        self.number += 1
+        self.out.write(f"{self.number}/{self.total}  {title} ...")
+        self.out.flush()
+        begun = time.monotonic()
+        yield
+        took = _("done in %(seconds).1f s") % {"seconds": time.monotonic() - begun}
+        self.out.write(f"     {took}")
+
+
+def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
+    """Bring the database up to date, load the demo data, rebuild the history of every published journey."""
+    with steps.step(_("Starting the database")):
+        connection.ensure_connection()
+    with steps.step(_("Bringing the tables up to date")):
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("sync_schedules", verbosity=0)
+    with steps.step(_("Loading the demo data")):
+        sizes = {"accounts": accounts, "activities": activities}
+        call_command("load_demo", **{name: size for name, size in sizes.items() if size is not None})
+    with steps.step(_("Rebuilding the history of every account")):
+        call_command("replay")
+
+
+def clear() -> None:
+    """Drop everything in the database, and the files that were computed from it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A server at work holds locks: better a sentence than to wait for ever.
+        cursor.execute("SET LOCAL lock_timeout = '10s'")
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+    connection.close()
+    shutil.rmtree(settings.FACTS_DIR, ignore_errors=True)
+
+
+def funnel() -> dict[str, Any]:
+    """Return the accounts per stage now, as ``manage.py stages --json`` says."""
+    out = io.StringIO()
+    call_command("stages", journey=JOURNEY, json=True, stdout=out)
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found
+
+
+def funnel_text(found: dict[str, Any]) -> str:
+    """Return the funnel as a table with bars, for the terminal."""
+    table = Table(title=_("Accounts per stage, %(date)s") % {"date": str(found["as_of"])[:10]}, title_justify="left")
+    table.add_column(_("Stage"))
+    table.add_column(_("Accounts"), justify="right")
+    table.add_column(_("Share"), justify="right")
+    table.add_column("")
+    widest = max((stage["share"] for stage in found["stages"]), default=0) or 1
+    for stage in found["stages"]:
+        bar = "█" * round(30 * stage["share"] / widest)
+        table.add_row(stage["name"], f"{stage['accounts']:,}", f"{stage['share']:.1%}", bar)
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def ensure_login() -> str:
+    """Make the admin user unless there is one; return what to tell the person who wants to log in."""
+    path = Path(settings.VAR_DIR) / "demo_password"
+    user = get_user_model().objects.filter(username=LOGIN).first()
+    if user is None:
+        password = secret_from_file(path, size=9)
+        get_user_model().objects.create_superuser(username=LOGIN, password=password)
+    elif not path.exists() or not user.check_password(password := secret_from_file(path)):
+        return _("Log in as %(user)s with the password you gave it.") % {"user": LOGIN}
+    return _("Log in as %(user)s with the password %(password)s") % {"user": LOGIN, "password": password}
