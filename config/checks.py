@@ -60,11 +60,12 @@ def check_queue(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
     """A task handed out again while it still runs, or tried for ever, is done twice or blocks the rest."""
     queue: dict[str, Any] = settings.Q_CLUSTER
     found: list[CheckMessage] = []
-    if queue.get("retry", 0) < 2 * queue.get("timeout", 0) or not queue.get("timeout"):
+    timeout = queue.get("timeout")
+    if not timeout or queue.get("retry", 0) < 2 * timeout:
         found.append(
             Error(
                 _("Q_CLUSTER hands a task out again after %(retry)s s although it may run %(timeout)s s.")
-                % {"retry": queue.get("retry"), "timeout": queue.get("timeout")},
+                % {"retry": queue.get("retry"), "timeout": timeout},
                 hint=_("Set a timeout, and retry to at least twice of it."),
                 id="config.E004",
             )

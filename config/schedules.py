@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -34,8 +35,8 @@ class Planned:
     minutes: int | None = None
 
     def cadence_fields(self) -> dict[str, Any]:
-        """Return the fields that the admin may change, as they are at first."""
-        return {"schedule_type": self.cadence, "minutes": self.minutes}
+        """Return the fields that say when, as they are at first: the first run is now."""
+        return {"schedule_type": self.cadence, "minutes": self.minutes, "cron": None, "next_run": timezone.now()}
 
 
 PLANNED = (Planned(gettext_noop("Replay what is due"), "journey.tasks.replay_due", minutes=5),)

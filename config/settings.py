@@ -159,6 +159,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# In debug files are served from where the packages have them, so nothing has to be gathered.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = VAR_DIR / "media"
 
 EMAIL_HOST = env.text("EMAIL_HOST")
