@@ -250,9 +250,32 @@ UNFOLD = {
     "SITE_SYMBOL": "route",
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "journey.admin.dashboard.start_page",
+    "STYLES": ["journey.admin.navigation.stylesheet"],
+    "COLORS": {
+        "primary": {
+            "50": "#eff6ff",
+            "100": "#dbeafe",
+            "200": "#bfdbfe",
+            "300": "#93c5fd",
+            "400": "#60a5fa",
+            "500": "#3b82f6",
+            "600": "#2563eb",
+            "700": "#1d4ed8",
+            "800": "#1e40af",
+            "900": "#1e3a8a",
+            "950": "#172554",
+        }
+    },
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
         "navigation": "config.navigation.sidebar",
     },
 }
+
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "journey.staticfiles.PlotlyFinder",  # the one script of plotly that pages with charts load
+]
