@@ -1,0 +1,165 @@
+"""What the journey adds to the pages of accounts: the stage in the list, the time line on the page."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import formats, timezone
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+from unfold.views import ChangeList
+
+from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
+from journey.admin.timeline import change_rows, days_text, figure, stay_rows, when
+from journey.models import StageInterval
+from journey.selectors.overview import ShownVersion, first_shown, stays_at
+from journey.selectors.timeline import LISTED, timeline
+from scoring.admin.activities import SIDE_COLOURS
+from segmentation.admin.accounts import AccountAdmin as PlainAccountAdmin
+from segmentation.admin.base import QuietChangeList, admin_url, chip
+from segmentation.models import Account
+
+
+def shown_version(request: HttpRequest) -> ShownVersion | None:
+    """Return the journey that lists and the start page show, looked up once for each request."""
+    if not hasattr(request, "_shown_version"):
+        request._shown_version = first_shown()  # type: ignore[attr-defined]
+    return request._shown_version  # type: ignore[attr-defined]
+
+
+class StageFilter(DropdownFilter):
+    """Accounts that are in a stage of the first published journey now."""
+
+    title = _("stage now")
+    parameter_name = "stage"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        shown = shown_version(request)
+        return [(stage.key, str(stage)) for stage in shown.stages] if shown and shown.history else []
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        shown = shown_version(request)
+        if not self.value() or not shown or not shown.history:
+            return queryset
+        stage = next((stage for stage in shown.stages if stage.key == self.value()), None)
+        if stage is None:
+            return queryset.none()
+        stays = stays_at(shown.history, timezone.now()).filter(stage=stage)
+        return queryset.filter(pk__in=stays.values("entity_id"))
+
+
+class StageChangeList(QuietChangeList):
+    """Fetches the stage of the rows that are shown, all in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        shown = shown_version(request)
+        stays: dict[int, StageInterval] = {}
+        if shown and shown.history:
+            ids = [account.pk for account in self.result_list]
+            stays = {stay.entity_id: stay for stay in stays_at(shown.history, timezone.now()).filter(entity_id__in=ids)}
+        stages = {stage.pk: stage for stage in shown.stages} if shown else {}
+        for account in self.result_list:
+            stay = stays.get(account.pk)
+            account.shown_stay = (stages.get(stay.stage_id), stay.start_at) if stay else (None, None)
+
+
+admin.site.unregister(Account)
+
+
+@admin.register(Account)
+class AccountAdmin(PlainAccountAdmin):
+    """The account with its journey."""
+
+    list_display = ["account", "stage", "since", "tier_label", "relationship", "industry", "region", "owner"]
+    list_filter = [StageFilter, *PlainAccountAdmin.list_filter]
+    inlines = [PlainAccountAdmin.inlines[0], OpportunityInline, CustomerPeriodInline, *PlainAccountAdmin.inlines[1:]]
+    change_form_outer_before_template = "admin/segmentation/account/timeline.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return StageChangeList
+
+    @display(description=_("stage"))
+    def stage(self, account: Any) -> Any:
+        stage, _since = getattr(account, "shown_stay", (None, None))
+        return chip(stage, stage.color) if stage else "-"
+
+    @display(description=_("since"))
+    def since(self, account: Any) -> str:
+        stage, since = getattr(account, "shown_stay", (None, None))
+        return formats.date_format(timezone.localtime(since), "SHORT_DATE_FORMAT") if stage and since else "-"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        # Made when the template asks for it: not for a form that was saved and redirects.
+        line = SimpleLazyObject(lambda: self.line_context(request, object_id))
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), "line": line if object_id else None}
+        )
+
+    def line_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        """Return what the time line's template shows."""
+        account = self.get_object(request, str(object_id))
+        if account is None or not self.has_view_permission(request, account):
+            return {}
+        line = timeline(account)
+        may_see_deals = request.user.has_perm("journey.view_opportunity")  # type: ignore[union-attr]
+        may_see_activities = request.user.has_perm("scoring.view_activity")  # type: ignore[union-attr]
+        changes = line.changes if may_see_deals else []
+        return {
+            "account": account,
+            "empty": line.is_empty,
+            "figures": {} if line.is_empty else {"timeline": figure(line)},
+            "tracks": [
+                {
+                    "journey": track.shown.journey,
+                    "rows": stay_rows(account, track, line.now),
+                    "current": _current_text(track, line.now),
+                }
+                for track in line.tracks
+            ],
+            "activities": [
+                {"row": row, "chip": chip(row.type, SIDE_COLOURS.get(row.type.side, "")), "minutes": _minutes(row)}
+                for row in (line.activities if may_see_activities else [])
+            ],
+            "activity_number": line.activity_number,
+            "activities_url": f"{admin_url('scoring_activity_changelist')}?account__id__exact={account.pk}",
+            "changes": [{"row": row, "chip": stage_chip(row.crm_stage)} for row in changes],
+            "field_changes": change_rows(line.field_changes),
+            "most": LISTED,
+            "may_see_deals": may_see_deals,
+            "may_see_activities": may_see_activities,
+            "imports_url": admin_url("segmentation_importrun_changelist"),
+            "add_activity_url": f"{admin_url('scoring_activity_add')}?account={account.pk}",
+        }
+
+
+def _minutes(activity: Any) -> str:
+    seconds = activity.seconds if activity.seconds is not None else activity.type.default_minutes * 60
+    return formats.number_format(round(seconds / 60, 1))
+
+
+def _current_text(track: Any, now: Any) -> dict[str, Any] | None:
+    """Return the present stay in words, and what follows by itself."""
+    current = track.current
+    if current is None:
+        return None
+    coming = track.next
+    return {
+        "chip": chip(current.stage, current.stage.color),
+        "since": gettext("since %(date)s (%(days)s)")
+        % {"date": when(current.start_at), "days": days_text((now - current.start_at).total_seconds() / 86_400)},
+        "next": gettext("If nothing else happens: %(stage)s from %(date)s")
+        % {"stage": coming.stage, "date": when(coming.start_at)}
+        if coming
+        else "",
+    }

@@ -1,0 +1,110 @@
+"""The side bar: the pages of the product in the groups people think in."""
+
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class Page(NamedTuple):
+    """A link to the list of a model."""
+
+    title: Any
+    icon: str
+    name: str
+    model: str
+    query: str = ""
+
+
+GROUPS: list[tuple[Any, list[Page]]] = [
+    (
+        _("Accounts"),
+        [
+            Page(_("Accounts"), "apartment", "segmentation_account", "segmentation.account"),
+            Page(_("Contacts"), "group", "segmentation_contact", "segmentation.contact"),
+            Page(_("Sales teams"), "groups", "segmentation_salesteam", "segmentation.salesteam"),
+            Page(_("Account flags"), "flag", "segmentation_accountflag", "segmentation.accountflag"),
+            Page(_("Kinds of flags"), "bookmark", "segmentation_flagtype", "segmentation.flagtype"),
+        ],
+    ),
+    (
+        _("Engagement"),
+        [
+            Page(_("Activities"), "bolt", "scoring_activity", "scoring.activity"),
+            Page(_("Activity types"), "category", "scoring_activitytype", "scoring.activitytype"),
+        ],
+    ),
+    (
+        _("Journey"),
+        [
+            Page(_("Journeys"), "route", "journey_journey", "journey.journey"),
+            Page(_("Versions"), "layers", "journey_journeyversion", "journey.journeyversion"),
+            Page(_("Histories"), "history", "journey_history", "journey.history"),
+            Page(_("Opportunities"), "handshake", "journey_opportunity", "journey.opportunity"),
+            Page(_("CRM stages"), "alt_route", "journey_crmstage", "journey.crmstage"),
+            Page(_("Customer periods"), "event_available", "journey_customerperiod", "journey.customerperiod"),
+        ],
+    ),
+    (
+        _("Data"),
+        [
+            Page(_("Imports"), "upload_file", "segmentation_importrun", "segmentation.importrun"),
+            Page(_("Import mappings"), "table_convert", "segmentation_importmapping", "segmentation.importmapping"),
+            Page(_("Custom fields"), "edit_attributes", "segmentation_customfield", "segmentation.customfield"),
+            Page(_("Job title rules"), "badge", "segmentation_titlerule", "segmentation.titlerule"),
+        ],
+    ),
+    (
+        _("System"),
+        [
+            Page(_("Jobs"), "pending_actions", "segmentation_job", "segmentation.job"),
+            Page(_("Users"), "person", "auth_user", "auth.user"),
+            Page(_("User groups"), "shield_person", "auth_group", "auth.group"),
+            Page(_("API tokens"), "key", "knox_authtoken", "knox.authtoken"),
+            Page(_("Schedules"), "schedule", "django_q_schedule", "django_q.schedule"),
+            Page(_("Tasks done"), "task_alt", "django_q_success", "django_q.success"),
+            Page(_("Tasks failed"), "error", "django_q_failure", "django_q.failure"),
+            Page(_("Tasks waiting"), "hourglass", "django_q_ormq", "django_q.ormq"),
+        ],
+    ),
+]
+
+
+def _allowed(request: HttpRequest) -> dict[str, bool]:
+    """Return for every registered model whether the user may open its list."""
+    return {
+        model._meta.label_lower: model_admin.has_view_or_change_permission(request)
+        for model, model_admin in admin.site._registry.items()
+    }
+
+
+def _link(page: Page) -> str | None:
+    try:
+        return reverse(f"admin:{page.name}_changelist") + page.query
+    except NoReverseMatch:
+        return None
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of links this user may follow. A page that does not exist (yet) has no link."""
+    allowed = _allowed(request)
+    overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"items": [overview]}]
+    for title, pages in GROUPS:
+        items = [
+            # Unfold marks a link as active whose address lies within the page's: every list ends with a slash.
+            {"title": page.title, "icon": page.icon, "link": link}
+            for page in pages
+            if allowed.get(page.model) and (link := _link(page))
+        ]
+        if items:
+            groups.append({"title": title, "items": items, "separator": True, "collapsible": title == _("System")})
+    return groups
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of the style sheet of the product's own pages."""
+    return static("journey/admin.css")

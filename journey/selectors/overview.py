@@ -1,0 +1,178 @@
+"""What the start page shows: where the accounts are, what is missing, what happened lately. Queries only."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from journey.models import CrmStage, History, Journey, JourneyVersion, Opportunity, Stage, StageInterval
+from scoring.models import Activity, ActivityType
+from segmentation.models import Account, Contact, FactTouch, ImportRun, Job
+from segmentation.selectors.tables import about_rows
+
+MANY = 10_000  # counts of faults stop here; the exact number helps nobody
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    """The latest published version of a journey and the history readers use, if one is built."""
+
+    version: JourneyVersion
+    history: History | None
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def journey(self) -> Journey:
+        return self.version.journey
+
+
+@dataclass(frozen=True)
+class FunnelRow:
+    """How many entities are in a stage at one moment."""
+
+    stage: Stage
+    number: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that is missing before the figures can be trusted. `number` is 0 where there is nothing to count."""
+
+    key: str
+    number: int = 0
+    capped: bool = False
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How far a history is behind: never built, changed facts waiting, or up to date."""
+
+    built_at: dt.datetime | None
+    refreshed_at: dt.datetime | None
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All of the start page at one moment."""
+
+    as_of: dt.datetime
+    shown: ShownVersion | None
+    funnel: list[FunnelRow] = field(default_factory=list)
+    parking: list[FunnelRow] = field(default_factory=list)
+    total: int = 0
+
+
+def shown_versions(*, unit: str | None = None) -> list[ShownVersion]:
+    """Return the latest published version of every journey, in the journeys' order, with its current history."""
+    newest = JourneyVersion.objects.filter(journey=OuterRef("journey"), state=JourneyVersion.State.PUBLISHED)
+    versions = (
+        JourneyVersion.objects.filter(pk=Subquery(newest.order_by("-number").values("pk")[:1]))
+        .select_related("journey")
+        .order_by("journey__order", "journey__name", "journey_id")
+    )
+    if unit:
+        versions = versions.filter(journey__unit=unit)
+    versions = list(versions)
+    if not versions:
+        return []
+    histories = {
+        row.version_id: row for row in History.objects.filter(version__in=versions, state=History.State.CURRENT)
+    }
+    stages: dict[int, list[Stage]] = {}
+    for stage in Stage.objects.filter(version__in=versions).order_by("precedence"):
+        stages.setdefault(stage.version_id, []).append(stage)
+    return [ShownVersion(v, histories.get(v.pk), tuple(stages.get(v.pk, ()))) for v in versions]
+
+
+def first_shown(*, unit: str = Journey.Unit.ACCOUNT) -> ShownVersion | None:
+    """Return the journey of the start page: the first one published."""
+    versions = shown_versions(unit=unit)
+    return versions[0] if versions else None
+
+
+def stays_at(history: History, as_of: dt.datetime):
+    """Return the stays that contain a moment, one for each entity whose history has begun by then."""
+    return StageInterval.objects.filter(history=history, start_at__lte=as_of).filter(
+        Q(end_at__isnull=True) | Q(end_at__gt=as_of)
+    )
+
+
+def stage_at(history: History, as_of: dt.datetime, column: str = "stage_id") -> Subquery:
+    """Return an expression for rows of the journey's unit: a column of the stay each is in at a moment."""
+    # The newest stay that has begun is the one: those of an entity are seamless. One step in the index (history, entity, start).
+    stays = StageInterval.objects.filter(history=history.pk, entity_id=OuterRef("pk"), start_at__lte=as_of)
+    return Subquery(stays.order_by("-start_at").values(column)[:1])
+
+
+def overview(*, as_of: dt.datetime | None = None) -> Overview:
+    """Return the funnel of the first published journey; stages without position in the funnel stand apart."""
+    as_of = as_of or timezone.now()
+    shown = first_shown()
+    if shown is None or shown.history is None:
+        return Overview(as_of, shown)
+    counted = dict(stays_at(shown.history, as_of).values_list("stage").annotate(Count("pk")))
+    total = sum(counted.values())
+    rows = [FunnelRow(s, counted.get(s.pk, 0), counted.get(s.pk, 0) / total if total else 0.0) for s in shown.stages]
+    funnel = sorted((row for row in rows if row.stage.position is not None), key=lambda row: row.stage.position)
+    return Overview(as_of, shown, funnel, [row for row in rows if row.stage.position is None], total)
+
+
+def freshness(history: History | None) -> Freshness:
+    """Return whether facts changed after the history's snapshot was taken. Looks at the newest changes only."""
+    if history is None:
+        return Freshness(None, None, False)
+    waiting = False
+    if history.snapshot:
+        # A change is waiting when the snapshot could not see its transaction (late commits included).
+        waiting = FactTouch.objects.extra(
+            where=["NOT pg_visible_in_snapshot(txid, %s::pg_snapshot)", "txid >= pg_snapshot_xmin(%s::pg_snapshot)"],
+            params=[history.snapshot, history.snapshot],
+        ).exists()
+    return Freshness(history.built_at, history.refreshed_at, waiting)
+
+
+def _gap(key: str, rows) -> Gap | None:
+    number = rows.order_by().values("pk")[: MANY + 1].count()
+    return Gap(key, min(number, MANY), number > MANY) if number else None
+
+
+def gaps(shown: ShownVersion | None, fresh: Freshness) -> list[Gap]:
+    """Return what is missing, the most important first."""
+    if not Account.objects.exists():
+        found: list[Gap | None] = [Gap("no_accounts")]
+    else:
+        used = Activity.objects.filter(type=OuterRef("pk"))
+        found = [
+            None if Activity.objects.exists() else Gap("no_activities"),
+            _gap("unmapped_stages", CrmStage.objects.filter(meaning="")),
+            _gap("opportunities_without_account", Opportunity.objects.filter(account__isnull=True)),
+            _gap("contacts_without_account", Contact.objects.filter(account__isnull=True)),
+            _gap("titles_not_recognised", Contact.objects.filter(~Q(job_title=""), seniority="")),
+            _gap("unused_types", ActivityType.objects.filter(~Exists(used), active=True)),
+        ]
+    if shown is None:
+        found.append(Gap("no_published_journey"))
+    elif shown.history is None:
+        found.append(Gap("history_not_built"))
+    elif fresh.waiting:
+        found.append(Gap("history_behind"))
+    return [gap for gap in found if gap]
+
+
+def data_counts() -> dict[str, int]:
+    """Return about how many rows of each fact there are."""
+    return {model._meta.model_name or "": about_rows(model) for model in (Account, Contact, Activity, Opportunity)}
+
+
+def latest_jobs(number: int = 5) -> list[Job]:
+    """Return the newest jobs."""
+    return list(Job.objects.select_related("requested_by").order_by("-id")[:number])
+
+
+def latest_imports(number: int = 5) -> list[ImportRun]:
+    """Return the newest imports that stored something or failed."""
+    runs = ImportRun.objects.exclude(state=ImportRun.State.PREVIEW).select_related("requested_by")
+    return list(runs.defer("spec").order_by("-id")[:number])

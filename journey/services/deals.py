@@ -1,0 +1,95 @@
+"""Adding to the history of a deal by hand."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from journey.models import CrmStage, Opportunity, OpportunityChange, StageMeaning
+from segmentation.errors import InvalidValueError
+
+EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+CLOSING = (StageMeaning.WON, StageMeaning.LOST)
+
+
+@transaction.atomic
+def add_change(
+    *,
+    opportunity: Opportunity,
+    crm_stage: CrmStage | None = None,
+    amount: Decimal | None = None,
+    expected_close: dt.date | None = None,
+    occurred_at: dt.datetime | None = None,
+    source_key: str = "",
+) -> OpportunityChange:
+    """Add a change to a deal and write the state that follows from all its changes.
+
+    Args:
+        opportunity: the deal.
+        crm_stage: the stage it moved to; left out when only the amount or the expected close changed.
+        amount: the new amount.
+        expected_close: the new expected close.
+        occurred_at: when it happened; not known when left out.
+        source_key: identifies the change; made up when left out.
+
+    Raises:
+        InvalidValueError: nothing changed, or the time lies before 1990 or in the future.
+    """
+    if crm_stage is None and amount is None and expected_close is None:
+        raise InvalidValueError(
+            _("The change says nothing."),
+            code="empty_change",
+            field="crm_stage",
+            remedy=_("Give a stage, an amount or an expected close."),
+        )
+    if occurred_at is not None and not EARLIEST <= occurred_at <= timezone.now():
+        raise InvalidValueError(
+            _("%(value)s is no time a change can have happened at."),
+            code="time_not_usable",
+            field="occurred_at",
+            value=f"{occurred_at:%Y-%m-%d %H:%M}",
+            remedy=_("Give a time from 1990 on that is not in the future."),
+        )
+    locked = Opportunity.objects.select_for_update(no_key=True).get(pk=opportunity.pk)
+    last = locked.changes.order_by("-sequence").values_list("sequence", flat=True).first()
+    change = OpportunityChange.objects.create(
+        opportunity=locked,
+        crm_stage=crm_stage,
+        amount=amount,
+        expected_close=expected_close,
+        occurred_at=occurred_at,
+        sequence=0 if last is None else last + 1,
+        source_key=source_key or f"admin:{uuid.uuid4()}",
+    )
+    _write_state(locked)
+    opportunity.refresh_from_db()
+    return change
+
+
+def _write_state(opportunity: Opportunity) -> None:
+    """Stage, amount and expected close are the last ones given; closed is when the present closing began."""
+    changes = opportunity.changes.select_related("crm_stage").order_by(
+        Coalesce("occurred_at", "recorded_at"), F("sequence"), F("id")
+    )
+    stage, amount, expected, closed_at = None, None, None, None
+    for change in changes:
+        amount = change.amount if change.amount is not None else amount
+        expected = change.expected_close or expected
+        if change.crm_stage is None:
+            continue
+        if change.crm_stage.meaning not in CLOSING:
+            closed_at = None
+        elif stage is None or stage.meaning != change.crm_stage.meaning:
+            closed_at = change.occurred_at or change.recorded_at
+        stage = change.crm_stage
+    opportunity.crm_stage = stage or opportunity.crm_stage
+    opportunity.amount = amount if amount is not None else opportunity.amount
+    opportunity.expected_close = expected or opportunity.expected_close
+    opportunity.closed_at = closed_at
+    opportunity.updated_at = timezone.now()
+    opportunity.save(update_fields=["crm_stage", "amount", "expected_close", "closed_at", "updated_at"])

@@ -1,0 +1,195 @@
+"""Accounts, the people in them and the sales teams."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Exists, OuterRef, Q
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesCheckboxFilter,
+    ChoicesDropdownFilter,
+    RadioFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import display
+
+from segmentation.admin.base import ProductAdmin, ProductInline, values_filter
+from segmentation.admin.custom_fields import CustomFieldsMixin
+from segmentation.admin.flags import AccountFlagInline, DisqualifyMixin
+from segmentation.models import Account, AccountFlag, Contact, FlagType, SalesTeam
+
+SOURCE_FIELDSET = (
+    _("Where it comes from"),
+    {
+        "fields": [("source_system", "external_id"), ("created_in_source_at", "recorded_at", "updated_at")],
+        "classes": ["collapse"],
+    },
+)
+
+
+class DisqualifiedFilter(RadioFilter):
+    title = _("disqualified")
+    parameter_name = "disqualified"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        flags = AccountFlag.objects.filter(
+            account=OuterRef("pk"), flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True
+        )
+        match self.value():
+            case "yes":
+                return queryset.filter(Exists(flags))
+            case "no":
+                return queryset.filter(~Exists(flags))
+        return queryset
+
+
+class WithAccountFilter(RadioFilter):
+    """Of things that belong to an account: those that have found theirs, and those that have not."""
+
+    title = _("account")
+    parameter_name = "with_account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("With account")), ("no", _("Without account"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(account__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset
+
+
+class TitleFilter(RadioFilter):
+    """People whose job title no rule could read."""
+
+    title = _("job title")
+    parameter_name = "title"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("unread", _("Not recognised")), ("none", _("No job title"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "unread":
+                return queryset.filter(unread_titles())
+            case "none":
+                return queryset.filter(job_title="")
+        return queryset
+
+
+def unread_titles() -> Q:
+    """Contacts with a job title from which no seniority was read."""
+    return ~Q(job_title="") & Q(seniority="")
+
+
+class ContactInline(ProductInline):
+    model = Contact
+    fields = ["name", "job_title", "seniority", "department", "buying_role", "email"]
+
+
+@admin.register(Account)
+class AccountAdmin(DisqualifyMixin, CustomFieldsMixin, ProductAdmin):
+    """Companies. What the journey says about them is added by the app `journey`."""
+
+    custom_fields_of = "account"
+    list_display = ["account", "tier_label", "relationship", "industry", "region", "owner"]
+    list_filter = [
+        ("tier", ChoicesCheckboxFilter),
+        ("relationship", ChoicesCheckboxFilter),
+        values_filter("industry"),
+        values_filter("region"),
+        values_filter("owner"),
+        ("team", RelatedDropdownFilter),
+        DisqualifiedFilter,
+    ]
+    search_fields = ["name", "domain", "external_id__exact"]
+    search_help_text = _("Name, domain or external id")
+    autocomplete_fields = ["parent", "team"]
+    readonly_fields = ["recorded_at", "updated_at"]
+    inlines = [ContactInline, AccountFlagInline]
+    fieldsets = [
+        (
+            _("Company"),
+            {
+                "fields": [
+                    ("name", "domain"),
+                    ("tier", "relationship"),
+                    ("industry", "business_unit"),
+                    ("employees", "parent"),
+                ]
+            },
+        ),
+        (_("Responsible"), {"fields": [("owner", "team"), ("source", "products")]}),
+        (
+            _("Place and size"),
+            {"fields": [("region", "country", "city"), ("revenue", "revenue_currency")], "classes": ["collapse"]},
+        ),
+        (
+            _("Other names"),
+            {
+                "fields": [("other_names", "other_domains")],
+                "classes": ["collapse"],
+                "description": _("Imports and the tracking of visitors recognise the account by these too."),
+            },
+        ),
+        SOURCE_FIELDSET,
+    ]
+
+    @display(description=_("account"), header=True, ordering="name")
+    def account(self, account: Account) -> tuple[str, str]:
+        return account.name, account.domain
+
+    @display(description=_("tier"), ordering="tier")
+    def tier_label(self, account: Account) -> str:
+        return account.get_tier_display() if account.tier else "-"
+
+
+@admin.register(Contact)
+class ContactAdmin(CustomFieldsMixin, ProductAdmin):
+    """People. Seniority and department are read from the job title unless fixed by hand."""
+
+    custom_fields_of = "contact"
+    show_full_result_count = False
+    list_display = ["person", "account", "job_title", "seniority", "department", "buying_role"]
+    list_select_related = ["account"]
+    list_filter = [
+        ("seniority", ChoicesCheckboxFilter),
+        ("department", ChoicesDropdownFilter),
+        ("buying_role", ChoicesCheckboxFilter),
+        ("account", AutocompleteSelectFilter),
+        WithAccountFilter,
+        TitleFilter,
+    ]
+    search_fields = ["name", "email", "external_id__exact"]
+    search_help_text = _("Name, email or external id")
+    autocomplete_fields = ["account"]
+    readonly_fields = ["recorded_at", "updated_at"]
+    fieldsets = [
+        (_("Person"), {"fields": [("name", "account"), ("email", "phone"), "consent"]}),
+        (
+            _("Role"),
+            {"fields": ["job_title", ("seniority", "department"), "classified_by_hand", "buying_role"]},
+        ),
+        SOURCE_FIELDSET,
+    ]
+
+    @display(description=_("contact"), header=True, ordering="name")
+    def person(self, contact: Contact) -> tuple[str, str]:
+        return str(contact), contact.email
+
+
+@admin.register(SalesTeam)
+class SalesTeamAdmin(ProductAdmin):
+    list_display = ["name", "key", "region", "manager", "accounts_served"]
+    search_fields = ["name", "key"]
+    prepopulated_fields = {"key": ["name"]}
+    fieldsets = [(None, {"fields": [("name", "key"), ("region", "manager")]})]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(accounts_served=Count("accounts"))
+
+    @display(description=_("accounts"), ordering="accounts_served")
+    def accounts_served(self, team: Any) -> int:
+        return team.accounts_served

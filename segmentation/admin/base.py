@@ -1,0 +1,253 @@
+"""What all pages of the admin share: list sizes, counts that do not scan, who changed what, lists typed line by line."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pghistory
+from django import forms
+from django.contrib.postgres.fields import ArrayField
+from django.core.cache import cache
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from segmentation.selectors.tables import estimated_rows
+
+HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+GREY = "#94a3b8"
+MOST_COUNTED = 10_000  # rows a list of a huge table counts and pages through
+
+
+def admin_url(name: str, *args: Any) -> str | None:
+    """Return the address of a page of the admin, or nothing where no such page exists."""
+    try:
+        return reverse(f"admin:{name}", args=args)
+    except NoReverseMatch:
+        return None
+
+
+def link(url: str | None, text: Any) -> SafeString | str:
+    """Return a link, or the bare text without an address."""
+    return format_html('<a class="aj-link" href="{}">{}</a>', url, text) if url else text
+
+
+def chip(text: Any, colour: str = GREY) -> SafeString:
+    """Return a coloured label. A colour that is none is shown grey: it ends up in a style attribute."""
+    return format_html(
+        '<span class="aj-chip" style="--chip: {}">{}</span>',
+        colour if HEX_COLOUR.fullmatch(colour or "") else GREY,
+        text,
+    )
+
+
+def progress_bar(share: float, text: Any = "") -> SafeString:
+    """Return a bar filled to `share` of its width, with a text beside it."""
+    percent = round(min(max(share, 0.0), 1.0) * 100)
+    return format_html(
+        '<span class="aj-progress"><span class="aj-track"><span class="aj-fill" style="width: {}%"></span></span>'
+        '<span class="aj-progress-text">{}</span></span>',
+        percent,
+        text or f"{percent} %",
+    )
+
+
+class CappedPaginator(Paginator):
+    """Counts at most `MOST_COUNTED` rows: nobody pages further, and counting ten million takes seconds."""
+
+    template_name = "admin/pagination_capped.html"
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list.order_by().values("pk")[: MOST_COUNTED + 1]
+        self.capped = (found := rows.count()) > MOST_COUNTED
+        return min(found, MOST_COUNTED)
+
+    @cached_property
+    def estimate(self) -> int | None:
+        """About how many rows the whole table has."""
+        return estimated_rows(self.object_list.model)
+
+
+class QuietChangeList(ChangeList):
+    """Says "12 results" only where something was searched or filtered; a second count of the table is not made for it."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if self.full_result_count is None and not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one on each line."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def __init__(self, *, max_item_length: int | None = None, **kwargs: Any) -> None:
+        self.max_item_length = max_item_length
+        super().__init__(**kwargs)
+        self.widget.attrs.setdefault("rows", 3)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, (list, tuple)) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        lines = [line.strip() for line in (super().to_python(value) or "").splitlines()]
+        return list(dict.fromkeys(line for line in lines if line))
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        for line in value:
+            if self.max_item_length and len(line) > self.max_item_length:
+                raise forms.ValidationError(
+                    _("“%(line)s…” has %(length)d characters; a line may have %(most)d."),
+                    code="line_too_long",
+                    params={"line": line[:40], "length": len(line), "most": self.max_item_length},
+                )
+
+    def run_validators(self, value: Any) -> None:
+        """Validators of texts look at each line."""
+        for line in value:
+            super().run_validators(line)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or []) != self.to_python(data)
+
+
+class _LinesMixin:
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, ArrayField):
+            help_text = db_field.help_text or _("One on each line.")
+            return LinesField(
+                label=db_field.verbose_name.capitalize(),
+                help_text=help_text,
+                required=not db_field.blank,
+                max_item_length=db_field.base_field.max_length,
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class ProductAdmin(_LinesMixin, ModelAdmin):
+    """The base of every page: what is changed here is kept in the field history with who did it."""
+
+    list_per_page = 25
+    list_max_show_all = 200
+    list_filter_submit = True
+    list_disable_select_all = True
+    show_facets = None  # facets count every choice with a query of its own
+    warn_unsaved_form = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QuietChangeList
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with pghistory.context(user=request.user.pk, source="admin"):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with pghistory.context(user=request.user.pk, source="admin"):
+            return super().changelist_view(request, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if hasattr(obj, "updated_at"):
+            obj.updated_at = timezone.now()
+        super().save_model(request, obj, form, change)
+
+
+class ReadOnlyAdmin(ProductAdmin):
+    """Rows the system writes: to be looked at."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ProductInline(_LinesMixin, TabularInline):
+    """A table on the page of its parent, ten rows at a time, in a tab of its own."""
+
+    extra = 0
+    tab = True
+    per_page = 10
+    show_change_link = True
+    hide_title = True
+
+
+class ReadOnlyInline(ProductInline):
+    """Rows of the parent to be looked at; they are edited on their own page."""
+
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ValuesFilter(DropdownFilter):
+    """The values a text column has, the most frequent first. Kept for a minute: finding them reads the whole column."""
+
+    field = ""
+    most = 200
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        self.title = model._meta.get_field(self.field).verbose_name
+        self.parameter_name = self.field
+        super().__init__(request, params, model, model_admin)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        def found() -> list[str]:
+            rows = model_admin.model._default_manager.exclude(**{self.field: ""}).order_by()
+            counted = rows.values_list(self.field).annotate(rows=models.Count("pk")).order_by("-rows", self.field)
+            return [value for value, _rows in counted[: self.most]]
+
+        values = cache.get_or_set(f"values:{model_admin.model._meta.label_lower}:{self.field}", found, 60) or []
+        return [(value, value) for value in values]
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
+
+
+def values_filter(field: str) -> type[ValuesFilter]:
+    """Return a filter by the values of a text column."""
+    return type(f"{field.title()}Filter", (ValuesFilter,), {"field": field})
+
+
+__all__ = [
+    "CappedPaginator",
+    "LinesField",
+    "ProductAdmin",
+    "ProductInline",
+    "ReadOnlyAdmin",
+    "ReadOnlyInline",
+    "StackedInline",
+    "ValuesFilter",
+    "admin_url",
+    "chip",
+    "link",
+    "progress_bar",
+    "values_filter",
+]
