@@ -1,0 +1,113 @@
+import io
+import stat
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
+
+from config import demo
+
+
+@pytest.fixture
+def _var(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_var")
+class TestLogin:
+    def test_it_is_made_once_and_its_password_told_each_time(self, settings):
+        said = demo.ensure_login()
+        user = get_user_model().objects.get()
+        password = (settings.VAR_DIR / "demo_password").read_text()
+        assert (user.username, user.is_superuser, user.check_password(password)) == ("admin", True, True)
+        assert said == f"Log in as admin with the password {password}"
+        assert stat.S_IMODE((settings.VAR_DIR / "demo_password").stat().st_mode) == 0o600
+        assert demo.ensure_login() == said
+
+    def test_a_password_that_was_changed_is_kept_and_not_told(self):
+        demo.ensure_login()
+        user = get_user_model().objects.get()
+        user.set_password("mine")
+        user.save()
+        assert demo.ensure_login() == "Log in as admin with the password you gave it."
+        user.refresh_from_db()
+        assert user.check_password("mine")
+
+    def test_an_admin_from_before_is_kept(self, settings):
+        get_user_model().objects.create_superuser("admin", password="mine")
+        assert demo.ensure_login() == "Log in as admin with the password you gave it."
+        assert not (settings.VAR_DIR / "demo_password").exists()
+
+    def test_after_a_reset_the_password_is_the_same(self):
+        said = demo.ensure_login()
+        get_user_model().objects.all().delete()
+        assert demo.ensure_login() == said
+
+
+def test_the_funnel_is_a_table_with_bars():
+    text = demo.funnel_text(
+        {
+            "as_of": "2026-01-02T03:04:05Z",
+            "stages": [
+                {"key": "aware", "name": "Aware", "accounts": 1500, "share": 0.75},
+                {"key": "mqa", "name": "有意向", "accounts": 500, "share": 0.25},
+            ],
+        }
+    )
+    assert "Accounts per stage, 2026-01-02" in text
+    assert "1,500" in text
+    assert "75.0%" in text
+    assert "有意向" in text
+    assert text.count("█") == 40
+
+
+def test_an_empty_funnel_is_an_empty_table():
+    assert "█" not in demo.funnel_text({"as_of": "2026-01-02", "stages": []})
+
+
+def test_each_step_is_announced_before_it_runs_and_timed_after():
+    out = io.StringIO()
+    steps = demo.Steps(OutputWrapper(out), total=2)
+    with steps.step("One"):
+        assert out.getvalue() == "1/2  One ...\n"
+    assert "done in 0.0 s" in out.getvalue()
+
+
+class TestReset:
+    @pytest.fixture(autouse=True)
+    def _dropped(self, monkeypatch):
+        self.dropped = False
+
+        def clear() -> None:
+            self.dropped = True
+
+        monkeypatch.setattr(demo, "clear", clear)
+        monkeypatch.setattr(demo, "fill", lambda steps, **sizes: None)
+        monkeypatch.setattr(demo, "ensure_login", lambda: "")
+
+    def test_a_server_of_one_s_own_is_refused(self, settings):
+        settings.DATABASE_URL = "postgresql://h/n"
+        with pytest.raises(CommandError, match="add --force"):
+            call_command("reset_demo", yes=True)
+        assert not self.dropped
+        call_command("reset_demo", yes=True, force=True)
+        assert self.dropped
+
+    @pytest.mark.parametrize("answer", ["", "no", "y", EOFError])
+    def test_it_asks_and_takes_only_yes(self, settings, monkeypatch, answer):
+        settings.DATABASE_URL = ""
+
+        def typed(prompt: str) -> str:
+            if answer is EOFError:
+                raise EOFError
+            return answer
+
+        monkeypatch.setattr("builtins.input", typed)
+        with pytest.raises(CommandError, match="Nothing was changed"):
+            call_command("reset_demo")
+        assert not self.dropped
+        monkeypatch.setattr("builtins.input", lambda prompt: "yes")
+        call_command("reset_demo")
+        assert self.dropped
