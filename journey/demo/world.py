@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from journey.demo.catalogue import Catalogue, make_catalogue
 from journey.demo.companies import Companies, make_companies
@@ -64,19 +65,19 @@ def build_world(parameters: DemoParameters, said: Callable[[str], None] = lambda
 
     Args:
         parameters: size, seed and period.
-        said: is told the name of each step as it begins.
+        said: is told of each step as it begins.
     """
-    said("accounts")
+    said(_("Inventing accounts and what becomes of them"))
     companies = make_companies(parameters)
     episodes, new_deals = make_episodes(parameters, companies)
     customers, deals = make_customers(parameters, companies, new_deals)
     disqualified = make_disqualifications(parameters, companies, deals)
-    said("contacts")
+    said(_("Inventing contacts"))
     people = make_people(parameters, companies, episodes)
-    said("opportunities")
+    said(_("Inventing opportunities"))
     products = choose_products(parameters, deals)
     opportunities, changes = make_opportunities(parameters, companies, deals, products)
-    said("activities")
+    said(_("Inventing activities"))
     seasons, catalogue = Seasons(parameters), make_catalogue(parameters)
     spans = make_spans(parameters, companies, episodes, deals, customers, disqualified)
     staged = make_staged(parameters, companies, people, episodes, deals)
