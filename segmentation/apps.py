@@ -6,3 +6,13 @@ class SegmentationConfig(AppConfig):
     name = "segmentation"
     verbose_name = _("Accounts and segments")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from django.utils.translation import gettext, ngettext
+
+        from segmentation.engine import kinds, text
+        from segmentation.facts.accounts import field_labels, field_types, flag_names
+
+        text.use_translator(gettext, ngettext)
+        kinds.field.use_fields(field_labels, field_types)
+        kinds.flag.use_flags(flag_names)

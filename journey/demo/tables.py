@@ -53,12 +53,7 @@ class WorldTables:
         self.world, self.ids = world, ids
         self.start = int(world.parameters.start.timestamp())
         self.first_day = (world.parameters.start.date() - date(1970, 1, 1)).days
-        self.product_sets = pa.array(
-            [
-                "{%s}" % ",".join(f'"{name}"' for bit, name in enumerate(PRODUCTS) if bits >> bit & 1)
-                for bits in range(16)
-            ]
-        )
+        self.product_sets = pa.array([_array_literal(PRODUCTS, bits) for bits in range(1 << len(PRODUCTS))])
 
     def accounts(self) -> Columns:
         """Return the accounts as they are at the end."""
@@ -262,6 +257,11 @@ class WorldTables:
         names = [rep for team in TEAMS for rep in team.reps]
         first = np.cumsum([0, *(len(team.reps) for team in TEAMS)])
         return _words([*names, ""], np.where((team >= 0) & (rep >= 0), first[team] + rep, -1))
+
+
+def _array_literal(words: tuple[str, ...], bits: int) -> str:
+    """Return those of the words whose bit is set, as PostgreSQL writes an array."""
+    return "{" + ",".join(f'"{word}"' for place, word in enumerate(words) if bits >> place & 1) + "}"
 
 
 def _words(words: list[str] | tuple[str, ...], codes: np.ndarray) -> pa.Array:

@@ -276,8 +276,8 @@ CHINESE_GIVEN = _pairs(
     """
     伟/wei 芳/fang 娜/na 敏/min 静/jing 丽/li 强/qiang 磊/lei 军/jun 洋/yang
     勇/yong 艳/yan 杰/jie 涛/tao 明/ming 超/chao 秀英/xiuying 霞/xia 平/ping 刚/gang
-    桂英/guiying 文/wen 辉/hui 建华/jianhua 志强/zhiqiang 晓明/xiaoming 雪梅/xuemei 海燕/haiyan 国庆/guoqing 子涵/zihan
-    雨桐/yutong 浩然/haoran 思远/siyuan 嘉怡/jiayi 俊杰/junjie 佳宁/jianing 梓轩/zixuan 欣怡/xinyi 立新/lixin 春华/chunhua
+    桂英/guiying 文/wen 辉/hui 建华/jianhua 志强/zhiqiang 晓明/xiaoming 雪梅/xuemei 海燕/haiyan 国庆/guoqing
+    子涵/zihan 雨桐/yutong 浩然/haoran 思远/siyuan 嘉怡/jiayi 俊杰/junjie 佳宁/jianing 梓轩/zixuan 欣怡/xinyi 立新/lixin 春华/chunhua
     """
 )
 FIRST_NAMES = _words(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segmentation.engine.facts import Periods, Rows
 from segmentation.engine.resolve import jit
-from segmentation.engine.steps import FAR_FUTURE, NO, UNKNOWN, YES, Int8s, Int32s, Int64s
+from segmentation.engine.steps import FAR_FUTURE, FAR_PAST, NO, UNKNOWN, YES, Int8s, Int32s, Int64s
 
 DEALS = "deals"
 CUSTOMER_PERIODS = "customer_periods"
@@ -318,7 +318,14 @@ def recycle_holds(
     out_time = np.empty(most, dtype=np.int64)
     out_value = np.empty(most, dtype=np.int8)
     states = np.zeros(max(most_deals, 1), dtype=np.int8)
+    mapped = np.zeros(max(most_deals, 1), dtype=np.int8)  # last state in a CRM stage with mapping
     group = np.zeros(max(most_deals, 1), dtype=np.int8)  # last open group
+    lost_from = np.zeros(max(most_deals, 1), dtype=np.int8)
+    lost_at = np.zeros(max(most_deals, 1), dtype=np.int64)
+    # What was before the instant at hand, for the deals that change at it (`seen`).
+    was = np.zeros(max(most_deals, 1), dtype=np.int8)
+    was_mapped = np.zeros(max(most_deals, 1), dtype=np.int8)
+    seen = np.zeros(max(most_deals, 1), dtype=np.int64)
     m = 0
     for e in range(n):
         if begin[e] == end[e]:
@@ -350,25 +357,43 @@ def recycle_holds(
             ended = False
             triggered = False
             lost_now = False
+            first = i
             while i < end[e] and time[i] == t:
                 while deals <= deal[i]:
                     states[deals] = NONE
+                    mapped[deals] = NONE
                     group[deals] = NONE
+                    seen[deals] = FAR_PAST
+                    lost_at[deals] = FAR_PAST
                     deals += 1
                 d = deal[i]
+                if seen[d] != t:
+                    seen[d] = t
+                    was[d] = states[d]
+                    was_mapped[d] = mapped[d]
                 new = state[i]
                 if new >= 0:
-                    old = states[d]
-                    if new == WON and old != WON:
-                        ended = True
-                    elif IDENTIFIED <= new <= INTENT:
-                        if old == NONE or old == LOST or old == WON or (IDENTIFIED <= old <= INTENT and new > old):
-                            ended = True
+                    if IDENTIFIED <= new <= INTENT:
                         group[d] = new
-                    elif new == LOST and old != LOST and from_groups[group[d]]:
-                        lost_now = True
+                    elif new == LOST and states[d] != LOST:
+                        lost_at[d] = t
+                        lost_from[d] = group[d]
                     states[d] = new
+                    if new != UNMAPPED:
+                        mapped[d] = new
                 i += 1
+            # Of several changes of a deal at one instant the last counts. A CRM stage without mapping says nothing of
+            # advancing: the deal is compared with where it was before that.
+            for k_deal in range(first, i):
+                d = deal[k_deal]
+                if states[d] == WON:
+                    if was[d] != WON:
+                        ended = True
+                elif IDENTIFIED <= states[d] <= INTENT:
+                    if was_mapped[d] < IDENTIFIED or was_mapped[d] > INTENT or states[d] > was_mapped[d]:
+                        ended = True
+                elif states[d] == LOST and lost_at[d] == t and from_groups[lost_from[d]]:
+                    lost_now = True
             if lost_now:
                 triggered = True
                 for d in range(deals):
@@ -404,20 +429,39 @@ def recycle_holds(
 
 
 @jit
-def former_customers(p_begin, p_end, p_start, p_stop, begin, end, time, state):  # type: ignore[no-untyped-def]
-    """Where a customer period has ended, none is in force and nothing was won at or after its end."""
+def former_customers(p_begin, p_end, p_start, p_stop, begin, end, time, deal, state):  # type: ignore[no-untyped-def]
+    """Where a customer period has ended, none is in force and nothing was won at or after its end.
+
+    A deal counts from the change that won it until it is taken back; a change that repeats “won” wins nothing.
+    """
     n = len(begin)
     most = 0
     for e in range(n):
-        most += 2 * (p_end[e] - p_begin[e]) + (end[e] - begin[e])
+        most += 2 * (p_end[e] - p_begin[e]) + 2 * (end[e] - begin[e])
     offsets = np.zeros(n + 1, dtype=np.int64)
     out_time = np.empty(most, dtype=np.int64)
     out_value = np.empty(most, dtype=np.int8)
+    won_until = np.empty(len(time), dtype=np.int64)  # FAR_PAST where a change wins nothing
     m = 0
     for e in range(n):
         last = NO
         if p_begin[e] < p_end[e]:
-            t = np.iinfo(np.int64).min
+            for i in range(begin[e], end[e]):
+                won_until[i] = FAR_PAST
+                if state[i] != WON:
+                    continue
+                again = False
+                for j in range(begin[e], i):
+                    if deal[j] == deal[i] and state[j] >= 0:
+                        again = state[j] == WON
+                if again:
+                    continue
+                won_until[i] = FAR_FUTURE
+                for j in range(i + 1, end[e]):
+                    if deal[j] == deal[i] and state[j] >= 0 and state[j] != WON:
+                        won_until[i] = time[j]
+                        break
+            t = FAR_PAST
             while True:
                 # Next instant at which anything changes.
                 upcoming = FAR_FUTURE
@@ -427,12 +471,15 @@ def former_customers(p_begin, p_end, p_start, p_stop, begin, end, time, state): 
                     if t < p_stop[k] < upcoming:
                         upcoming = p_stop[k]
                 for i in range(begin[e], end[e]):
-                    if state[i] == WON and t < time[i] < upcoming:
-                        upcoming = time[i]
+                    if won_until[i] != FAR_PAST:
+                        if t < time[i] < upcoming:
+                            upcoming = time[i]
+                        if t < won_until[i] < upcoming:
+                            upcoming = won_until[i]
                 if upcoming == FAR_FUTURE:
                     break
                 t = upcoming
-                ended = np.iinfo(np.int64).min
+                ended = FAR_PAST
                 in_force = False
                 for k in range(p_begin[e], p_end[e]):
                     if p_start[k] <= t < p_stop[k]:
@@ -440,10 +487,10 @@ def former_customers(p_begin, p_end, p_start, p_stop, begin, end, time, state): 
                     if p_stop[k] <= t:
                         ended = max(ended, p_stop[k])
                 now = NO
-                if not in_force and ended > np.iinfo(np.int64).min:
+                if not in_force and ended > FAR_PAST:
                     now = YES
                     for i in range(begin[e], end[e]):
-                        if state[i] == WON and ended <= time[i] <= t:
+                        if ended <= time[i] <= t < won_until[i]:
                             now = NO
                 if now != last:
                     out_time[m] = t

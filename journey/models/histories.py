@@ -24,6 +24,9 @@ class History(models.Model):
     refreshed_at = models.DateTimeField(_("brought up to date"), null=True, blank=True)
     entities = models.PositiveIntegerField(_("accounts"), default=0)
     intervals = models.PositiveIntegerField(_("stays"), default=0)
+    reads = models.JSONField(
+        _("reads"), default=dict, help_text=_("Histories of other journeys whose stages its rules read, by key of the journey.")
+    )
     seconds = models.JSONField(_("seconds"), default=dict, help_text=_("Time of loading, computing and writing."))
 
     class Meta:

@@ -1,3 +1,3 @@
-from scoring.models.activities import Activity, ActivityType, Side
+from scoring.models.activities import Activity, ActivityType, Outcome, Side
 
-__all__ = ["Activity", "ActivityType", "Side"]
+__all__ = ["Activity", "ActivityType", "Outcome", "Side"]

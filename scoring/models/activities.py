@@ -17,6 +17,15 @@ class Side(models.TextChoices):
     PRODUCT = "product", _("Product")
 
 
+class Outcome(models.TextChoices):
+    """How an arranged activity ended. Others may be imported; rules name the ones that count."""
+
+    HELD = "held", _("Held")
+    NO_SHOW = "no_show", _("Not attended")
+    CANCELLED = "cancelled", _("Cancelled")
+    POSTPONED = "postponed", _("Postponed")
+
+
 @pghistory.track()
 class ActivityType(models.Model):
     """A kind of activity: who caused it, how many minutes it counts when none were recorded, whether it is hot."""
@@ -86,6 +95,7 @@ class Activity(models.Model):
             models.Index(fields=["account", "occurred_at"], name="activity_account_time"),  # one account's facts; time line
             models.Index(fields=["contact", "occurred_at"], name="activity_contact_time"),  # one person's facts
             models.Index(fields=["-occurred_at", "-id"], name="activity_newest"),  # lists and cursor pages
+            models.Index(fields=["outcome"], condition=~Q(outcome=""), name="activity_outcome"),  # which outcomes there are
         ]
         triggers = touch_triggers("activity", account="r.account_id", contact="CASE WHEN r.account_id IS NULL THEN r.contact_id END")
 

@@ -5,25 +5,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from segmentation.engine.text import _
+from segmentation.errors import ProblemError
 
 
-class RuleError(ValueError):
+class RuleError(ProblemError, ValueError):
     """A rule that cannot be used. Names the place, the value and the remedy.
 
-    Parameters: `code` for programs; `field` where it is (dotted path, e.g. `stages.mqa.rules.0.criteria.1.minutes`);
-    `value` as given; `message` what is wrong; `remedy` what to do.
+    Parameters: `code` for programs; `field` where it is (dotted path, e.g. `stages.mqa.enter.0.criteria.1.params.minutes`);
+    `value` as given; `message` what is wrong and `remedy` what to do, both ready to be shown.
     """
 
+    code = "rule"
+
     def __init__(self, code: str, field: str, value: Any, message: str, remedy: str) -> None:
-        self.code, self.field, self.value, self.message, self.remedy = code, field, value, message, remedy
-        super().__init__(code, field, value)
+        super().__init__(message.replace("%", "%%"), code=code, field=field, value=value, remedy=remedy.replace("%", "%%"))
 
     def __str__(self) -> str:
-        return _("%(field)s: %(message)s %(remedy)s") % {
-            "field": self.field,
-            "message": self.message,
-            "remedy": self.remedy,
-        }
+        return f"{self.field}: {self.message} {self.remedy}"
 
     def within(self, prefix: str) -> "RuleError":
         """The same error, seen from further out: `prefix` is put before the field's path."""

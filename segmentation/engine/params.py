@@ -19,7 +19,8 @@ Choices = Mapping[str, str] | Callable[[], Mapping[str, str]]
 class Param:
     """One parameter. `label` and `help` are marked for translation, translated where shown.
 
-    `required`: must be given. `default`: used when it is not. A default of None means “no such limit”.
+    `required`: must have a value; without a `default` it must be given. A default of None means “no such limit”.
+    `clearable`: an emptied field means “no such limit” too, instead of the default.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Param:
     help: str = ""
     required: bool = False
     default: Any = None
+    clearable: bool = False
     input: str = "text"
 
     def clean(self, value: Any) -> Any:
@@ -151,6 +153,7 @@ def window_days(default: int | None = 90, required: bool = False) -> Number:
         maximum=MAX_DAYS,
         default=default,
         required=required,
+        clearable=True,
     )
 
 
@@ -168,12 +171,12 @@ def clean_params(params: tuple[Param, ...], given: Mapping[str, Any]) -> dict[st
     for name, param in known.items():
         if name in given and given[name] is not None:
             cleaned[name] = param.clean(given[name])
-        elif param.required:
+        elif param.required and param.default in (None, ()):
             raise RuleError(
                 "missing_parameter", name, None, _("“%(name)s” is missing.") % {"name": name}, _("Give it a value; there is no default.")
             )
         elif name in given and given[name] is None:
-            cleaned[name] = None if param.default is None or param.input == "number" else param.default
+            cleaned[name] = None if param.clearable else param.default
         else:
             cleaned[name] = param.default
     return cleaned

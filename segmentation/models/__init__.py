@@ -1,5 +1,5 @@
 from segmentation.models.accounts import Account, Contact, CustomField, SalesTeam, TitleRule
-from segmentation.models.changes import FactTouch
+from segmentation.models.changes import FactTouch, FeedState
 from segmentation.models.choices import BuyingRole, Consent, Department, Relationship, Seniority, Tier
 from segmentation.models.flags import AccountFlag, FlagType
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
@@ -14,6 +14,7 @@ __all__ = [
     "CustomField",
     "Department",
     "FactTouch",
+    "FeedState",
     "FlagType",
     "ImportMapping",
     "ImportRun",

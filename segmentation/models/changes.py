@@ -33,6 +33,17 @@ class FactTouch(models.Model):
         indexes = [models.Index(fields=["txid"], name="facttouch_txid")]
 
 
+class FeedState(models.Model):
+    """Up to where the change feed was shortened. What was made from an older snapshot must be made anew."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    pruned_before = TransactionIdField()
+
+    class Meta:
+        verbose_name = _("state of the change feed")
+        verbose_name_plural = _("state of the change feed")
+
+
 _INSERT = "INSERT INTO segmentation_facttouch (account_id, contact_id, opportunity_id)"
 
 

@@ -22,7 +22,15 @@ class FormerCustomer(Criterion):
         return Steps(
             initial_no(len(facts)),
             *former_customers(
-                periods.rows.begin, periods.rows.end, periods.start, periods.end, table.rows.begin, table.rows.end, table.time, table.state
+                periods.rows.begin,
+                periods.rows.end,
+                periods.start,
+                periods.end,
+                table.rows.begin,
+                table.rows.end,
+                table.time,
+                table.deal,
+                table.state,
             ),
         )
 

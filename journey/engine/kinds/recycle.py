@@ -42,6 +42,7 @@ class Recycle(Criterion):
             minimum=1,
             maximum=MAX_DAYS,
             default=30,
+            clearable=True,
             help=gettext_noop("Empty: stalled opportunities do not recycle an account."),
         ),
         Number(name="hold_days", label=gettext_noop("hold for days"), minimum=1, maximum=MAX_DAYS, default=90),

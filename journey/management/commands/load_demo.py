@@ -80,12 +80,12 @@ def summary(loaded: DemoLoad) -> str:
         "activities": _("Activities"),
     }
     until = loaded.parameters["end_date"]
-    title = (
-        _("Demo data loaded in %(seconds).1f s, history up to %(until)s")
+    sentence = (
+        _("Demo data loaded in %(seconds).1f s; its history ends on %(until)s.")
         if loaded.is_new
-        else _("The demo data was there already, history up to %(until)s; nothing was changed")
+        else _("The demo data is there already, with a history that ends on %(until)s. Nothing was changed.")
     ) % {"seconds": loaded.seconds, "until": until}
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column(_("What"))
     table.add_column(_("Rows"), justify="right")
     for key, name in names.items():
@@ -93,4 +93,4 @@ def summary(loaded: DemoLoad) -> str:
     console = Console()
     with console.capture() as capture:
         console.print(table)
-    return capture.get()
+    return f"{sentence}\n{capture.get()}"

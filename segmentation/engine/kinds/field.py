@@ -160,6 +160,10 @@ def field_steps(dated: DatedField, answers: Int8s) -> Steps:
     first = np.repeat(dated.rows.begin, counts)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     row = first + np.arange(len(entity)) - np.repeat(starts, counts)
+    # Of several changes at one instant (those of one transaction) the last counts.
+    last = np.ones(len(row), dtype=np.bool_)
+    last[:-1] = (entity[1:] != entity[:-1]) | (dated.time[row[1:]] != dated.time[row[:-1]])
+    entity, row = entity[last], row[last]
     value = answers[dated.code[row]]
     before = np.empty_like(value)
     before[1:] = value[:-1]

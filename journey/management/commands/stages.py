@@ -1,0 +1,74 @@
+"""Accounts per stage at a moment."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from journey.errors import JourneyError
+from journey.management.base import JourneyCommand, parse_instant
+from journey.selectors.histories import current_history
+from journey.selectors.journeys import find_journey
+from journey.selectors.stages import stage_counts
+from journey.selectors.versions import published_version
+
+
+class Command(JourneyCommand):
+    help = "How many accounts are in each stage of a journey, now or at any moment."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--journey", metavar="KEY", help="the journey (default: the first one)")
+        parser.add_argument("--as-of", metavar="ISO", help="the moment, such as 2026-03-31 (default: now)")
+        parser.add_argument("--list", metavar="KEY", help="only accounts of this target account list")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def run(self, **options: Any) -> None:
+        if options["list"]:
+            raise JourneyError(
+                _("There is no target account list “%(value)s”: this installation keeps no lists."),
+                code="unknown_list",
+                field="list",
+                value=options["list"],
+                remedy=_("Leave --list out to count all accounts."),
+            )
+        journey = find_journey(options["journey"])
+        as_of = parse_instant(options["as_of"], "--as-of")
+        if as_of > timezone.now():
+            raise JourneyError(
+                _("--as-of: “%(value)s” lies in the future."),
+                code="future",
+                field="as_of",
+                value=options["as_of"],
+                remedy=_("Facts are known up to now; give an earlier moment."),
+            )
+        version = published_version(journey)
+        if version is None or current_history(version) is None:
+            raise JourneyError(
+                _("The journey “%(value)s” has no history yet."),
+                code="no_history",
+                field="journey",
+                value=journey.key,
+                remedy=_("Publish a version of it and run manage.py replay."),
+            )
+        rows = stage_counts(version, as_of)
+        if options["json"]:
+            stages = [{name: row[name] for name in ("key", "name", "accounts", "share")} for row in rows]
+            self.stdout.write(json.dumps({"as_of": as_of.isoformat(), "stages": stages}, indent=2, ensure_ascii=False))
+            return
+        table = Table(title=f"{version} · {timezone.localtime(as_of):%Y-%m-%d %H:%M}", title_justify="left")
+        table.add_column(_t("Stage"))
+        table.add_column(_t("Accounts"), justify="right")
+        table.add_column(_t("Share"), justify="right")
+        table.add_column("")
+        most = max((row["accounts"] for row in rows), default=0) or 1
+        for row in rows:
+            share = "–" if row["share"] is None else f"{row['share']:.1%}"
+            bar = "█" * round(30 * row["accounts"] / most) or ("▏" if row["accounts"] else "")
+            table.add_row(row["name"], f"{row['accounts']:,}", share, f"[{row['color']}]{bar}[/]")
+        Console(file=self.stdout._out, width=100).print(table)  # type: ignore[attr-defined]

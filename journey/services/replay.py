@@ -1,0 +1,333 @@
+"""Replay: from facts and a version of the rules to the stored history of stages.
+
+A rebuild fills a table of its own and swaps it in; a refresh replaces the stays of entities whose facts changed since.
+Both give the same history, whatever order the facts came in.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from journey.errors import JourneyError
+from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
+from journey.models import History, Journey, JourneyVersion
+from journey.selectors.histories import affected_entities, current_history, current_snapshots, entity_count
+from journey.selectors.stages import stage_counts
+from journey.selectors.versions import dependencies, published_version, published_versions, version_rules
+from journey.services.stays import COLUMNS, COPY_HEADER, COPY_TRAILER, copy_rows
+from segmentation.engine.facts import Facts
+from segmentation.engine.resolve import Stays, compile_journey, evaluate
+from segmentation.engine.rules import JourneyRules, find_loop
+from segmentation.engine.steps import Int64s
+from segmentation.selectors.touches import current_snapshot, touched_since
+from segmentation.services.snapshots import one_snapshot
+from segmentation.services.touches import prune_touches
+
+Progress = Callable[[float, str], None]
+
+THREADS = 2
+# Beyond this share of entities affected, building the whole history anew is faster.
+MOST_AFFECTED = 0.2
+_LOCK_CLASS = 73_001
+
+
+@dataclass
+class ReplayResult:
+    """What a replay did. seconds: of loading, computing and writing."""
+
+    version: JourneyVersion
+    mode: str
+    entities: int
+    intervals: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of `manage.py replay --json`."""
+        stages = stage_counts(self.version, timezone.now())
+        return {
+            "journey": self.version.journey.key,
+            "version": self.version.number,
+            "mode": self.mode,
+            "accounts": self.entities,
+            "intervals": self.intervals,
+            "stages": [{"key": row["key"], "accounts": row["accounts"]} for row in stages],
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+        }
+
+
+def _silent(_fraction: float, _step: str) -> None:
+    pass
+
+
+def replay(
+    *, journey: Journey | None = None, number: int | None = None, full: bool = False, progress: Progress = _silent
+) -> list[ReplayResult]:
+    """Bring histories up to date: of one version, of a journey's published one, or of all published ones.
+
+    Parameters: `full` builds them anew instead of replaying only what changed. Journeys whose stages others read come
+    first. Raises JourneyError when there is nothing to replay.
+    """
+    versions = _versions(journey, number)
+    results = []
+    for i, version in enumerate(versions):
+
+        def report(fraction: float, step: str, i: int = i, version: JourneyVersion = version) -> None:
+            progress((i + fraction) / len(versions), f"{version}: {step}")
+
+        results.append(replay_version(version, full=full, progress=report))
+    prune_touches([*current_snapshots(), *(store.snapshot() or "" for store in (fact_store("account"), fact_store("contact")))])
+    return results
+
+
+def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersion]:
+    if journey and number is not None:
+        version = JourneyVersion.objects.select_related("journey").filter(journey=journey, number=number).first()
+        if version is None:
+            numbers = ", ".join(str(n) for n in journey.versions.order_by("number").values_list("number", flat=True)) or "–"
+            raise JourneyError(
+                code="unknown_version",
+                field="version",
+                value=number,
+                message=_("The journey “%(journey)s” has no version %(value)s."),
+                remedy=_("It has: %(numbers)s."),
+                params={"journey": journey.key, "numbers": numbers},
+            )
+        return [version]
+    if journey:
+        published = published_version(journey)
+        if published is None:
+            raise JourneyError(
+                code="not_published",
+                field="journey",
+                value=journey.key,
+                message=_("No version of the journey “%(value)s” is published."),
+                remedy=_("Publish its draft, or name a version."),
+            )
+        return [published]
+    return _in_order(published_versions())
+
+
+def _in_order(versions: list[JourneyVersion]) -> list[JourneyVersion]:
+    """Journeys that others read first."""
+    reads = dependencies(versions)
+    loop = find_loop(reads)
+    if loop:
+        raise loop_error(loop)
+    by_name = {f"journey:{version.journey.key}": version for version in versions}
+    done: dict[str, JourneyVersion] = {}
+
+    def visit(name: str) -> None:
+        if name in done or name not in by_name:
+            return
+        for other in reads[name]:
+            visit(other)
+        done[name] = by_name[name]
+
+    for name in by_name:
+        visit(name)
+    return list(done.values())
+
+
+def loop_error(loop: list[str]) -> JourneyError:
+    """Rules that need each other, with the path."""
+    return JourneyError(
+        code="rule_loop",
+        field="criteria",
+        value=" → ".join(loop),
+        message=_("These rules need each other: %(path)s."),
+        remedy=_("Remove one of the criteria that read a stage along this path."),
+        params={"path": " → ".join(loop)},
+    )
+
+
+def replay_version(version: JourneyVersion, *, full: bool = False, progress: Progress = _silent) -> ReplayResult:
+    """Bring the history of one version up to date, building it anew where that is needed or asked for."""
+    journey = version_rules(version)
+    with _only_one(version):
+        reads = _read_histories(version)
+        history = current_history(version)
+        if full or history is None or history.reads != reads:
+            return _rebuild(version, journey, reads, progress)
+        result = _refresh(version, journey, history, progress)
+        return result or _rebuild(version, journey, reads, progress)
+
+
+@contextmanager
+def _only_one(version: JourneyVersion) -> Iterator[None]:
+    """One replay of a version at a time, over all processes; a second one waits for the first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK_CLASS, version.pk])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_CLASS, version.pk])
+
+
+def _read_histories(version: JourneyVersion) -> dict[str, int]:
+    """The present histories of the journeys this version reads. Raises JourneyError for one that has none yet."""
+    found = {}
+    for name in dependencies([version])[f"journey:{version.journey.key}"]:
+        key = name.removeprefix("journey:")
+        other = published_version(key)
+        history = current_history(other) if other else None
+        if history is None:
+            raise JourneyError(
+                code="no_history",
+                field="journey",
+                value=key,
+                message=_("The rules read the journey “%(value)s”, which has no history yet."),
+                remedy=_("Publish and replay that journey first."),
+            )
+        found[key] = history.pk
+    return found
+
+
+def _evaluated(journey: JourneyRules, batches: Iterator[Facts], seconds: dict[str, float]) -> Iterator[tuple[Facts, Stays]]:
+    """Evaluate batches on a few threads (the kernels release the interpreter's lock), in order, few of them in memory."""
+    program = compile_journey(journey)
+
+    def work(facts: Facts) -> tuple[Facts, Stays, float]:
+        begin = time.perf_counter()
+        facts = weighted(facts, journey)
+        stays = evaluate(program, facts)
+        return facts, stays, time.perf_counter() - begin
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[Future[tuple[Facts, Stays, float]]] = deque()
+
+        def finished() -> tuple[Facts, Stays]:
+            facts, stays, took = waiting.popleft().result()
+            seconds["compute"] += took
+            return facts, stays
+
+        for facts in batches:
+            waiting.append(pool.submit(work, facts))
+            if len(waiting) > THREADS:
+                yield finished()
+        while waiting:
+            yield finished()
+
+
+def _rebuild(version: JourneyVersion, journey: JourneyRules, reads: dict[str, int], progress: Progress) -> ReplayResult:
+    """Build the whole history into a table of its own and put it in force in one transaction."""
+    seconds = {"load": 0.0, "compute": 0.0, "write": 0.0}
+    entities = intervals = 0
+    with one_snapshot(durable=True) as connection:
+        begin = time.perf_counter()
+        progress(0.0, _t("reading facts"))
+        snapshot = current_snapshot(connection)
+        history = History.objects.create(version=version, snapshot=snapshot, reads=reads)
+        batches = all_facts(connection, journey.unit, Needs.of(journey))
+        total = entity_count(journey.unit)
+        seconds["load"] = time.perf_counter() - begin
+        begin = time.perf_counter()
+        table = f"journey_stays_h{history.pk}"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"CREATE TABLE {table} (LIKE journey_stageinterval INCLUDING DEFAULTS INCLUDING CONSTRAINTS,"
+                f" CHECK (history_id = {history.pk}))"
+            )
+            with cursor.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+                copy.write(COPY_HEADER)
+                for facts, stays in _evaluated(journey, batches, seconds):
+                    for block in copy_rows(history.pk, journey, facts, stays):
+                        copy.write(block)
+                    entities += len(facts)
+                    intervals += len(stays)
+                    progress(0.3 + 0.5 * entities / max(total, 1), _t("computing stages"))
+                copy.write(COPY_TRAILER)
+            progress(0.8, _t("storing the history"))
+            cursor.execute(f"CREATE UNIQUE INDEX {table}_start ON {table} (history_id, entity_id, start_at)")
+            cursor.execute(f"ANALYZE {table}")
+            cursor.execute(f"SELECT journey_broken_stays('{table}', NULL)")
+            broken = cursor.fetchone()[0]
+            if broken is not None:
+                raise AssertionError(f"The stays of entity {broken} overlap or leave a gap.")
+            cursor.execute(f"ALTER TABLE journey_stageinterval ATTACH PARTITION {table} FOR VALUES IN ({history.pk})")
+        now = timezone.now()
+        History.objects.filter(version=version, state=History.State.CURRENT).update(state=History.State.OLD)
+        seconds["write"] = time.perf_counter() - begin - seconds["compute"] / THREADS
+        History.objects.filter(pk=history.pk).update(
+            state=History.State.CURRENT,
+            built_at=now,
+            refreshed_at=now,
+            entities=entities,
+            intervals=intervals,
+            seconds={name: round(value, 3) for name, value in seconds.items()},
+        )
+    progress(0.95, _t("removing the history before"))
+    remove_old_histories()
+    progress(1.0, _t("done"))
+    return ReplayResult(version, "full", entities, intervals, seconds)
+
+
+def _refresh(version: JourneyVersion, journey: JourneyRules, history: History, progress: Progress) -> ReplayResult | None:
+    """Replay only entities whose facts changed since the history was made; None when a rebuild is called for."""
+    seconds = {"load": 0.0, "compute": 0.0, "write": 0.0}
+    program = compile_journey(journey)
+    with one_snapshot(durable=True) as connection:
+        begin = time.perf_counter()
+        progress(0.0, _t("looking for changed facts"))
+        snapshot = current_snapshot(connection)
+        touched = touched_since(connection, history.snapshot)
+        ids = None if touched.everything else affected_entities(connection, journey.unit, touched)
+        if ids is None or len(ids) > max(MOST_AFFECTED * history.entities, 1000):
+            return None
+        removed = added = alive = 0
+        for low in range(0, len(ids), 5000):
+            part: Int64s = ids[low : low + 5000]
+            facts = weighted(load_facts(connection, journey.unit, part, Needs.of(journey)), journey)
+            seconds["load"] += time.perf_counter() - begin
+            begin = time.perf_counter()
+            stays = evaluate(program, facts)
+            seconds["compute"] += time.perf_counter() - begin
+            begin = time.perf_counter()
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "DELETE FROM journey_stageinterval WHERE history_id = %s AND entity_id = ANY (%s) RETURNING is_first",
+                    [history.pk, part.tolist()],
+                )
+                gone = [row[0] for row in cursor.fetchall()]
+                with cursor.copy(f"COPY journey_stageinterval ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+                    copy.write(COPY_HEADER)
+                    for block in copy_rows(history.pk, journey, facts, stays):
+                        copy.write(block)
+                    copy.write(COPY_TRAILER)
+            removed, added, alive = removed + len(gone), added + len(stays), alive + len(facts) - sum(gone)
+            seconds["write"] += time.perf_counter() - begin
+            begin = time.perf_counter()
+            progress((low + len(part)) / max(len(ids), 1), _t("computing stages"))
+        History.objects.filter(pk=history.pk).update(
+            snapshot=snapshot, refreshed_at=timezone.now(), entities=F("entities") + alive, intervals=F("intervals") + added - removed
+        )
+        history.refresh_from_db()
+    progress(1.0, _t("done"))
+    return ReplayResult(version, "refresh", history.entities, history.intervals, seconds)
+
+
+def remove_old_histories() -> int:
+    """Drop the tables of replaced histories. One that is being read is left for the next time. Returns how many went."""
+    removed = 0
+    for history in History.objects.filter(state=History.State.OLD):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
+                cursor.execute(f"DROP TABLE IF EXISTS journey_stays_h{history.pk}")
+                history.delete()
+            removed += 1
+        except OperationalError:
+            continue
+    return removed
+
+

@@ -1,0 +1,51 @@
+"""What changed since a database snapshot."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segmentation.engine.steps import Int64s
+from segmentation.facts.copying import read_rows
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Primary keys of accounts, contacts and opportunities whose facts changed; `everything` when a setting did."""
+
+    everything: bool
+    accounts: Int64s
+    contacts: Int64s
+    opportunities: Int64s
+
+    def __len__(self) -> int:
+        return len(self.accounts) + len(self.contacts) + len(self.opportunities)
+
+
+def touched_since(connection: Any, snapshot: str) -> Touched:
+    """Whose facts were changed by transactions that `snapshot` (pg_current_snapshot as text) could not see."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM segmentation_feedstate WHERE pruned_before > pg_snapshot_xmin(%s::pg_snapshot)", [snapshot])
+        if cursor.fetchone():
+            nobody = np.empty(0, dtype=np.int64)
+            return Touched(True, nobody, nobody, nobody)
+    rows = read_rows(
+        connection,
+        "SELECT DISTINCT coalesce(account_id, -1), coalesce(contact_id, -1), coalesce(opportunity_id, -1) FROM segmentation_facttouch"
+        " WHERE txid >= pg_snapshot_xmin(%s::pg_snapshot) AND NOT pg_visible_in_snapshot(txid, %s::pg_snapshot)",
+        {"account": "i8", "contact": "i8", "opportunity": "i8"},
+        [snapshot, snapshot],
+    )
+    empty = (rows["account"] < 0) & (rows["contact"] < 0) & (rows["opportunity"] < 0)
+
+    def keys(name: str) -> Int64s:
+        return np.unique(rows[name][rows[name] >= 0])
+
+    return Touched(bool(empty.any()), keys("account"), keys("contact"), keys("opportunity"))
+
+
+def current_snapshot(connection: Any) -> str:
+    """The transactions this one can see, as text."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        return str(cursor.fetchone()[0])
