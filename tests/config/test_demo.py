@@ -1,9 +1,13 @@
 import io
+import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import OutputWrapper
 
 from config import demo
@@ -111,3 +115,51 @@ class TestReset:
         monkeypatch.setattr("builtins.input", lambda prompt: "yes")
         call_command("reset_demo")
         assert self.dropped
+
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = {"load_demo", "replay", "stages"}
+
+
+def manage(folder: Path, *arguments: str) -> str:
+    """Run a command with a database of its own; it must succeed."""
+    environment = {**os.environ, "VAR_DIR": str(folder), "BOOTSTRAP": "off", "LOG_LEVEL": "ERROR"}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_cleared_database_can_be_migrated_again_and_its_cache_of_facts_has_gone(tmp_path):
+    manage(tmp_path, "migrate", "-v0")
+    (tmp_path / "facts").mkdir()
+    manage(tmp_path, "shell", "-v0", "-c", "from config import demo; demo.clear()")
+    assert not (tmp_path / "facts").exists()
+    assert "[X]" not in manage(tmp_path, "showmigrations")
+    manage(tmp_path, "migrate", "-v0")
+    assert "[ ]" not in manage(tmp_path, "showmigrations")
+
+
+@pytest.mark.skipif(not set(get_commands()) >= COMMANDS, reason="a command of the demo is missing")
+def test_the_demo_prints_its_funnel_and_a_second_run_changes_nothing(tmp_path):
+    count = (
+        "from django.apps import apps;"
+        "print(sorted((m._meta.label, m._default_manager.count()) for m in apps.get_models()))"
+    )
+    small = ("demo", "--no-serve", "--accounts", "40", "--activities", "600")
+    first = manage(tmp_path, *small)
+    rows = manage(tmp_path, "shell", "-v0", "-c", count)
+    second = manage(tmp_path, *small)
+    assert "Accounts per stage" in first
+    assert "Log in as admin with the password" in first
+    table = first[first.index("Accounts per stage") :]
+    assert second.endswith(table), "the same funnel, the same password"
+    assert manage(tmp_path, "shell", "-v0", "-c", count) == rows
