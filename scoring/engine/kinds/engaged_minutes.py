@@ -1,5 +1,6 @@
 """Engaged minutes of the whole account in a rolling window."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,15 @@ def rows_in_window(table: ActivityTable, entity: int, instant: int, days: int | 
     return slice(first, last)
 
 
+def exactly(number: float, unit: int) -> Fraction:
+    """So many units, for the decimal number a person wrote: 4.1 minutes are 246 seconds, not 245.99999999999997."""
+    return Fraction(str(number)) * unit
+
+
 def threshold_of(values: dict[str, Any], unit: int, name: str) -> int:
     """The integer a sum must exceed: “at least x” becomes “more than x - 1”, exact for whole units."""
-    limit = values[name] * unit
-    whole = int(np.floor(limit))
+    limit = exactly(values[name], unit)
+    whole = int(limit)
     if values["comparator"] == ">":
         return whole
     return whole - 1 if whole == limit else whole

@@ -4,6 +4,7 @@ import numpy as np
 
 from scoring.engine.activities import ACTIVITIES, ActivityTable
 from scoring.engine.kernels import SECOND, decayed, decayed_score
+from scoring.engine.kinds.engaged_minutes import exactly
 from scoring.engine.restrictions import RESTRICTIONS, restriction_of, restriction_words
 from segmentation.engine.criteria import Criterion, Measure, register
 from segmentation.engine.facts import Facts
@@ -30,6 +31,9 @@ class EngagementScore(Criterion):
         *RESTRICTIONS,
     )
 
+    def _threshold(self) -> float:
+        return float(exactly(self.values["score"], 60))  # sums are kept in seconds
+
     def steps(self, facts: Facts) -> Steps:
         table: ActivityTable = facts.table(ACTIVITIES)
         offsets, time, value = decayed_score(
@@ -40,7 +44,7 @@ class EngagementScore(Criterion):
             table.number,
             table.classes.weights(restriction_of(self.values)),
             self.values["half_life_days"] * DAY_SECONDS,
-            self.values["score"] * 60.0,
+            self._threshold(),
             self.values["comparator"] == ">",
         )
         return Steps(np.zeros(len(facts), dtype=np.int8), offsets, time, value)
@@ -59,14 +63,17 @@ class EngagementScore(Criterion):
                 base, pending = decayed(base + pending, float(second - since), half_life), 0
             since = second
             pending += int(amount)
-        score = decayed(base + pending, float(instant // SECOND - since), half_life) / 60 if since is not None else 0.0
-        needed = self.values["score"]
+        total = decayed(base + pending, float(instant // SECOND - since), half_life) if since is not None else 0.0
+        threshold = self._threshold()
+        score, needed = total / 60, self.values["score"]
         found = _("engagement score %(score)s") % {"score": f"{score:.1f}"}
         evidence = tuple(int(k) for k in low + np.flatnonzero(seconds > 0))
-        if score > needed or (score == needed and self.values["comparator"] == ">="):
+        if total > threshold or (total == threshold and self.values["comparator"] == ">="):
             return Measure(found=found, value=score, needed=needed, rows=evidence)
         missing = _("%(points)s more points") % {"points": f"{max(needed - score, 0.1):.1f}"}
-        return Measure(found, missing, score, needed, gap=(needed - score) / needed, rows=evidence)
+        # Exactly at a limit that must be exceeded there is still something missing.
+        gap = max((threshold - total) / threshold, 1e-9)
+        return Measure(found, missing, score, needed, gap=gap, rows=evidence)
 
     def sentence(self) -> str:
         return _("engagement score %(compare)s %(score)s (half-life %(days)s days)%(limits)s") % {
