@@ -1,6 +1,5 @@
 """Compares the engine with the reference on given histories, and makes a failing case small."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pprint import pformat
@@ -10,6 +9,7 @@ import numpy as np
 
 from scoring.engine.activities import with_weights
 from segmentation.engine.criteria import Criterion as EngineCriterion
+from segmentation.engine.criteria import make_criterion
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, parse_journey
@@ -226,4 +226,16 @@ def _smaller_rules(rule: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def report(history: History, document: Mapping[str, Any]) -> str:
     """A case as text that can be pasted into a test."""
-    return f"history = {pformat(history, width=110)}\njourney = {json.dumps(document, indent=1)}"
+    return f"history = {pformat(history, width=110)}\njourney = {pformat(document, width=110, sort_dicts=False)}"
+
+
+# --- One criterion, for tests that say who did what when ---------------------------------------------------------------
+
+
+def changes(history: History, kind: str, **params: Any) -> list[Any]:
+    """The first answer, then (instant, answer) of every change. Compared with the reference on the way."""
+    criterion, facts = make_criterion(kind, params), facts_of([history])
+    steps = criterion.steps(facts)
+    check_steps(criterion, Criterion(history, kind, params), steps, facts, 0, measures=True)
+    initial, times, values = steps.of(0)
+    return [answer_of(initial), *((int(t), answer_of(int(v))) for t, v in zip(times, values, strict=True))]

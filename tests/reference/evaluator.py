@@ -180,9 +180,9 @@ class Criterion:
 
     def _engagement_score(self, instant: int) -> Answer:
         score, needed = self.score(instant), self.p["score"]
-        if abs(score - needed) > 1e-9 * needed:
+        if abs(score - needed) > 1e-12 * needed:
             return score > needed
-        # Near the threshold: certain only where every age is a whole number of half-lives.
+        # Certain so near the threshold only where exactly at it, every age being a whole number of half-lives.
         exact, half_life = Fraction(0), Fraction(Decimal(str(self.p["half_life_days"]))) * 86_400
         for a, seconds in self._let_through:
             if a.time <= instant and seconds:
@@ -190,7 +190,9 @@ class Criterion:
                 if halvings.denominator != 1:
                     raise TooCloseError
                 exact += Fraction(seconds) / 2 ** int(halvings)
-        return self._compare(exact, needed)
+        if exact != Fraction(Decimal(str(needed))) * 60:
+            raise TooCloseError
+        return bool(self.p["comparator"] == ">=")
 
     def _engagement_score_candidates(self) -> set[int]:
         # Between activities the score only falls: look for the second at which the answer turns, by halving.
