@@ -252,6 +252,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "journey.admin.dashboard.start_page",
     "STYLES": ["journey.admin.navigation.stylesheet"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "journey.admin.navigation.favicon"}],
     "COLORS": {
         "primary": {
             "50": "#eff6ff",

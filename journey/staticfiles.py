@@ -1,4 +1,4 @@
-"""Plotly's own script, taken from the installed wheel: no copy in the project, nothing from a content delivery network."""
+"""Plotly's own script, taken from the installed wheel: no copy in the project, nothing from another server."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec

@@ -77,7 +77,9 @@ PLACES: dict[str, tuple[str, str, Any, str]] = {
     "contacts_without_account": (
         "segmentation_contact_changelist", "?with_account=no", _("Show"), "segmentation.view_contact",
     ),
-    "titles_not_recognised": ("segmentation_contact_changelist", "?title=unread", _("Show"), "segmentation.view_contact"),
+    "titles_not_recognised": (
+        "segmentation_contact_changelist", "?title=unread", _("Show"), "segmentation.view_contact",
+    ),
     "unused_types": ("scoring_activitytype_changelist", "?used=no", _("Show"), "scoring.view_activitytype"),
     "no_published_journey": ("journey_journey_changelist", "", _("Open"), "journey.view_journey"),
     "history_not_built": ("", "", "", "journey.view_history"),

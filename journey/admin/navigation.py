@@ -108,3 +108,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 def stylesheet(request: HttpRequest) -> str:
     """Return the address of the style sheet of the product's own pages."""
     return static("journey/admin.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    """Return the address of the picture in the browser's tab."""
+    return static("journey/favicon.svg")

@@ -18,9 +18,9 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from journey.models import CrmStage, CustomerPeriod, Opportunity, OpportunityChange, StageMeaning
-from journey.services.deals import add_change
+from journey.services.deals import add_change, remap_stage
 from segmentation.admin.accounts import SOURCE_FIELDSET, WithAccountFilter
-from segmentation.admin.base import ProductAdmin, ProductInline, ReadOnlyInline, chip, values_filter
+from segmentation.admin.base import ProductAdmin, ProductInline, ReadOnlyInline, chip, short_date, values_filter
 from segmentation.admin.custom_fields import CustomFieldsMixin
 
 MEANING_COLOURS = {
@@ -98,7 +98,7 @@ class OpportunityAdmin(CustomFieldsMixin, ProductAdmin):
 
     custom_fields_of = "opportunity"
     show_full_result_count = False
-    list_display = ["deal", "account_or_reference", "stage", "amount_text", "owner", "opened_at", "closed_at"]
+    list_display = ["deal", "account_or_reference", "stage", "amount_text", "owner", "opened", "closed"]
     list_select_related = ["account", "crm_stage"]
     list_filter = [
         MeaningFilter,
@@ -112,7 +112,7 @@ class OpportunityAdmin(CustomFieldsMixin, ProductAdmin):
     search_fields = ["name", "external_id__exact", "account__name", "account_reference"]
     search_help_text = _("Name, account or external id")
     autocomplete_fields = ["account", "contact", "team"]
-    readonly_fields = ["stage", "amount_text", "expected_close", "closed_at", "recorded_at", "updated_at"]
+    readonly_fields = ["stage", "amount_text", "expected_close", "opened_at", "closed_at", "recorded_at", "updated_at"]
     inlines = [OpportunityChangeInline]
     fieldsets = [
         (
@@ -129,7 +129,7 @@ class OpportunityAdmin(CustomFieldsMixin, ProductAdmin):
         (
             _("Where it stands"),
             {
-                "fields": [("stage", "amount_text"), ("opened_at", "expected_close", "closed_at"), "loss_reason"],
+                "fields": [("stage", "amount_text"), ("opened_at", "closed_at"), ("expected_close", "loss_reason")],
                 "description": _(
                     "Stage, amount and closing follow from the changes below. Add a change to move the deal."
                 ),
@@ -146,7 +146,7 @@ class OpportunityAdmin(CustomFieldsMixin, ProductAdmin):
                     ("name", "kind"),
                     ("account", "contact"),
                     ("product", "first_year_value"),
-                    ("currency", "opened_at"),
+                    "currency",
                 ],
                 "description": _("Stage and amount are given as the first change, below."),
             },
@@ -169,6 +169,14 @@ class OpportunityAdmin(CustomFieldsMixin, ProductAdmin):
     @display(description=_("stage in the CRM"), ordering="crm_stage__position")
     def stage(self, opportunity: Opportunity) -> Any:
         return stage_chip(opportunity.crm_stage)
+
+    @display(description=_("opened"), ordering="opened_at")
+    def opened(self, opportunity: Opportunity) -> str:
+        return short_date(opportunity.opened_at)
+
+    @display(description=_("closed"), ordering="closed_at")
+    def closed(self, opportunity: Opportunity) -> str:
+        return short_date(opportunity.closed_at)
 
     @display(description=_("amount"), ordering="amount")
     def amount_text(self, opportunity: Opportunity) -> str:
@@ -254,6 +262,11 @@ class CrmStageAdmin(ProductAdmin):
     @display(description=_("opportunities"), ordering="deal_number")
     def deals(self, stage: Any) -> int:
         return stage.deal_number
+
+    def save_model(self, request: HttpRequest, obj: CrmStage, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "meaning" in form.changed_data:
+            remap_stage(stage=obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         counts = {"unmapped": CrmStage.objects.filter(meaning="").count(), "stages": CrmStage.objects.count()}

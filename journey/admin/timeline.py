@@ -17,7 +17,8 @@ from scoring.models import Side
 from segmentation.admin.base import GREY, HEX_COLOUR
 from segmentation.models import Account, SalesTeam
 
-LANE = 46  # pixels
+LANE = 48  # pixels
+TITLE = 0.36  # of a lane: the text above its content
 HOT = "#dc2626"
 DAY = dt.timedelta(days=1)
 
@@ -54,23 +55,31 @@ def stay_days(stay: Stay, now: dt.datetime) -> float | None:
 
 
 class _Canvas:
-    """Lanes from top to bottom, each with a title above its left end; the traces and shapes drawn into them."""
+    """Lanes from top to bottom, each with a title above its left end, and the traces drawn into them."""
 
     def __init__(self) -> None:
         self.traces: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
-        self.lanes = 0
+        self.height = 0.0  # in lanes
 
-    def lane(self, title: str) -> int:
-        y = -self.lanes
-        self.lanes += 1
+    def lane(self, title: str, height: float = 1.0) -> float:
+        """Open a lane and return where its content is centred: the title has its upper part."""
+        top = -self.height
+        self.height += height
         self.annotations.append(
             {
-                "text": _safe(title), "x": 0, "xref": "paper", "xanchor": "left", "y": y + 0.5, "yref": "y",
-                "yanchor": "top", "showarrow": False, "font": {"size": 11},
+                "text": _safe(title),
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": top,
+                "yref": "y",
+                "yanchor": "top",
+                "showarrow": False,
+                "font": {"size": 11},
             }
-        )  # fmt: skip
-        return y
+        )
+        return top - (TITLE + height) / 2
 
 
 def figure(timeline: Timeline) -> dict[str, Any]:
@@ -85,7 +94,7 @@ def figure(timeline: Timeline) -> dict[str, Any]:
     for side in Side:
         points = [point for point in timeline.points if point.side == side]
         if points:
-            _draw_points(canvas, canvas.lane(str(side.label)), points, SIDE_COLOURS[side], timeline.grouped_by)
+            _draw_points(canvas, canvas.lane(str(side.label), 1.5), points, SIDE_COLOURS[side], timeline.grouped_by)
     return {"data": canvas.traces, "layout": _layout(canvas, timeline, end)}
 
 
@@ -105,14 +114,13 @@ def _horizon(timeline: Timeline) -> dt.datetime:
 
 def _layout(canvas: _Canvas, timeline: Timeline, end: dt.datetime) -> dict[str, Any]:
     start = min([*_moments(timeline), timeline.now - 30 * DAY])
-    bottom = -canvas.lanes + 0.5
     buttons = [
         {"count": 3, "step": "month", "stepmode": "backward", "label": gettext("3 months")},
         {"count": 1, "step": "year", "stepmode": "backward", "label": gettext("1 year")},
         {"step": "all", "label": pgettext("period", "All")},
     ]
     return {
-        "height": LANE * max(canvas.lanes, 1) + 96,
+        "height": round(LANE * max(canvas.height, 1)) + 76,
         "margin": {"l": 4, "r": 4, "t": 40, "b": 28},
         "barmode": "overlay",
         "bargap": 0,
@@ -133,12 +141,12 @@ def _layout(canvas: _Canvas, timeline: Timeline, end: dt.datetime) -> dict[str, 
             ],
             "nticks": 8,
         },
-        "yaxis": {"range": [bottom, 0.55], "fixedrange": True, "visible": False},
+        "yaxis": {"range": [-max(canvas.height, 1) - 0.1, 0.05], "fixedrange": True, "visible": False},
         "annotations": [
             *canvas.annotations,
             {
-                "text": gettext("today"), "x": _iso(timeline.now), "xref": "x", "y": 1, "yref": "paper", "yanchor": "bottom",
-                "showarrow": False, "font": {"size": 10},
+                "text": gettext("today"), "x": _iso(timeline.now), "xref": "x", "y": 1, "yref": "paper",
+                "yanchor": "bottom", "showarrow": False, "font": {"size": 10},
             },
         ],
         "shapes": [
@@ -150,8 +158,8 @@ def _layout(canvas: _Canvas, timeline: Timeline, end: dt.datetime) -> dict[str, 
     }  # fmt: skip
 
 
-def _draw_stays(canvas: _Canvas, y: int, track: Track, now: dt.datetime, end: dt.datetime) -> None:
-    """Bars; what will come by itself is hatched and pale. The present stay is cut at now into a sure and a coming part."""
+def _draw_stays(canvas: _Canvas, y: float, track: Track, now: dt.datetime, end: dt.datetime) -> None:
+    """Bars; what comes by itself is hatched and pale. The present stay is cut at now."""
     pieces: list[tuple[Stay, dt.datetime, dt.datetime, bool]] = []
     for stay in track.stays:
         until = stay.end_at or end
@@ -165,8 +173,8 @@ def _draw_stays(canvas: _Canvas, y: int, track: Track, now: dt.datetime, end: dt
         {
             "type": "bar",
             "orientation": "h",
-            "y": [y - 0.12] * len(drawn),
-            "width": 0.46,
+            "y": [y] * len(drawn),
+            "width": 0.5,
             "base": [_iso(a) for _stay, a, _b, _f in drawn],
             "x": [int((b - a).total_seconds() * 1000) for _stay, a, b, _f in drawn],
             "text": [_safe(stay.stage) for stay, *_ in drawn],
@@ -197,11 +205,11 @@ def _stay_hover(stay: Stay, now: dt.datetime, future: bool) -> str:
     return "<br>".join(lines)
 
 
-def _draw_changes(canvas: _Canvas, y: int, changes: Sequence[OpportunityChange]) -> None:
+def _draw_changes(canvas: _Canvas, y: float, changes: Sequence[OpportunityChange]) -> None:
     """Diamonds in the colour of the stage's meaning; the changes of one deal hang on a line."""
     deals = {pk: row for row, pk in enumerate(dict.fromkeys(change.opportunity_id for change in reversed(changes)))}
     rows = min(max(len(deals), 1), 4)
-    height = {pk: y - 0.12 + (0.3 * (row % rows) / (rows - 1) - 0.15 if rows > 1 else 0.0) for pk, row in deals.items()}
+    height = {pk: y + (0.36 * (row % rows) / (rows - 1) - 0.18 if rows > 1 else 0.0) for pk, row in deals.items()}
     ordered = sorted(changes, key=lambda change: change.occurred_at or change.recorded_at)
     line_x: list[str | None] = []
     line_y: list[float | None] = []
@@ -247,11 +255,11 @@ def _change_hover(change: OpportunityChange) -> str:
     return "<br>".join(lines)
 
 
-def _draw_points(canvas: _Canvas, y: int, points: list[ActivityPoint], colour: str, grouped_by: str) -> None:
+def _draw_points(canvas: _Canvas, y: float, points: list[ActivityPoint], colour: str, grouped_by: str) -> None:
     """Points, one row for each type within the lane, larger with engaged time; hot ones are red stars."""
     types = sorted({point.type_name for point in points})
     rows = min(len(types), 5)
-    row_of = {name: (0.36 * (i % rows) / (rows - 1) - 0.18 if rows > 1 else 0.0) for i, name in enumerate(types)}
+    row_of = {name: 0.25 * (i % rows) - 0.125 * (rows - 1) for i, name in enumerate(types)}
     for hot in (False, True):
         shown = [point for point in points if point.is_hot == hot]
         if not shown:
@@ -261,16 +269,14 @@ def _draw_points(canvas: _Canvas, y: int, points: list[ActivityPoint], colour: s
                 "type": "scatter",
                 "mode": "markers",
                 "x": [_iso(point.at) for point in shown],
-                "y": [round(y - 0.14 + row_of[point.type_name], 3) for point in shown],
+                "y": [round(y + row_of[point.type_name], 3) for point in shown],
                 "hovertext": [_point_hover(point, grouped_by) for point in shown],
                 "hoverinfo": "text",
                 "marker": {
                     "symbol": "star" if hot else "circle",
-                    "size": [
-                        round(min((10 if hot else 5) + (point.seconds / 60) ** 0.5 * 1.3, 24), 1) for point in shown
-                    ],
+                    "size": [round(min((9 if hot else 4) + (point.seconds / 60) ** 0.5, 16), 1) for point in shown],
                     "color": HOT if hot else colour,
-                    "opacity": 1 if hot else 0.6,
+                    "opacity": 0.95 if hot else 0.65,
                     "line": {"width": 0},
                 },
             }
@@ -320,7 +326,8 @@ def stay_rows(account: Account, track: Track, now: dt.datetime) -> list[dict[str
                 "start_at": stay.start_at,
                 "end_at": stay.end_at,
                 "days": days_text(days) if days is not None else "",
-                "grade": Grade(stay.grade).label,
+                "grade": str(Grade(stay.grade).label).partition(":")[0],
+                "grade_text": Grade(stay.grade).label,
                 "grade_class": GRADE_CLASSES[Grade(stay.grade)],
                 "is_future": stay.is_future,
                 "is_current": stay is track.current,

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from django.apps import apps
@@ -159,7 +160,7 @@ def activity_points(account_id: int) -> tuple[list[ActivityPoint], str, int]:
 
 
 def opportunity_changes(account_id: int) -> list[OpportunityChange]:
-    """Return the changes of the account's deals, the newest first; those without a date stand at when they were learnt."""
+    """Return the changes of the account's deals, the newest first; undated ones stand at when they were learnt."""
     changes = OpportunityChange.objects.filter(opportunity__account=account_id).select_related(
         "opportunity", "crm_stage"
     )
@@ -179,7 +180,7 @@ def field_changes(account: Account, fields: Sequence[str] | None = None, most: i
     users = {row.pgh_context.metadata.get("user") for row in rows if row.pgh_context} - {None}
     by_id = _user_names(users)
     found = []
-    for after, before in zip(rows, rows[1:], strict=False):
+    for after, before in pairwise(rows):
         by = by_id.get((after.pgh_context.metadata if after.pgh_context else {}).get("user"), "")
         for name in names:
             attname = Account._meta.get_field(name).attname

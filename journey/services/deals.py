@@ -5,16 +5,14 @@ import uuid
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from journey.models import CrmStage, Opportunity, OpportunityChange, StageMeaning
+from journey.models import CrmStage, Opportunity, OpportunityChange
+from journey.services.deal_states import derive_deals
 from segmentation.errors import InvalidValueError
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
-CLOSING = (StageMeaning.WON, StageMeaning.LOST)
 
 
 @transaction.atomic
@@ -66,30 +64,16 @@ def add_change(
         sequence=0 if last is None else last + 1,
         source_key=source_key or f"admin:{uuid.uuid4()}",
     )
-    _write_state(locked)
+    derive_deals("SELECT %(deal)s::bigint", {"deal": locked.pk})
     opportunity.refresh_from_db()
     return change
 
 
-def _write_state(opportunity: Opportunity) -> None:
-    """Stage, amount and expected close are the last ones given; closed is when the present closing began."""
-    changes = opportunity.changes.select_related("crm_stage").order_by(
-        Coalesce("occurred_at", "recorded_at"), F("sequence"), F("id")
-    )
-    stage, amount, expected, closed_at = None, None, None, None
-    for change in changes:
-        amount = change.amount if change.amount is not None else amount
-        expected = change.expected_close or expected
-        if change.crm_stage is None:
-            continue
-        if change.crm_stage.meaning not in CLOSING:
-            closed_at = None
-        elif stage is None or stage.meaning != change.crm_stage.meaning:
-            closed_at = change.occurred_at or change.recorded_at
-        stage = change.crm_stage
-    opportunity.crm_stage = stage or opportunity.crm_stage
-    opportunity.amount = amount if amount is not None else opportunity.amount
-    opportunity.expected_close = expected or opportunity.expected_close
-    opportunity.closed_at = closed_at
-    opportunity.updated_at = timezone.now()
-    opportunity.save(update_fields=["crm_stage", "amount", "expected_close", "closed_at", "updated_at"])
+def remap_stage(*, stage: CrmStage) -> int:
+    """Work out anew the deals that were ever in a stage, after its meaning was edited.
+
+    Returns:
+        The number of deals whose opening or closing changed.
+    """
+    which = "SELECT opportunity_id FROM journey_opportunitychange WHERE crm_stage_id = %(stage)s"
+    return derive_deals(which, {"stage": stage.pk})

@@ -22,7 +22,7 @@ from scoring.models import Activity, ActivityType, Side
 from segmentation.admin.base import CappedPaginator, ProductAdmin, chip
 from segmentation.models import Account, Contact
 
-SIDE_COLOURS = {Side.MARKETING: "#2563eb", Side.SALES: "#ea580c", Side.PRODUCT: "#0d9488"}
+SIDE_COLOURS = {Side.MARKETING: "#3b82f6", Side.SALES: "#f97316", Side.PRODUCT: "#14b8a6"}
 DEFAULT_DAYS = 90  # how far a filter without account and period looks back
 
 

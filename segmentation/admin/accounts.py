@@ -23,7 +23,7 @@ from segmentation.models import Account, AccountFlag, Contact, FlagType, SalesTe
 SOURCE_FIELDSET = (
     _("Where it comes from"),
     {
-        "fields": [("source_system", "external_id"), ("created_in_source_at", "recorded_at", "updated_at")],
+        "fields": [("source_system", "external_id"), "created_in_source_at", ("recorded_at", "updated_at")],
         "classes": ["collapse"],
     },
 )

@@ -1,5 +1,6 @@
-"""What all pages of the admin share: list sizes, counts that do not scan, who changed what, lists typed line by line."""
+"""What all pages of the admin share: list sizes, counts that do not scan, who changed what, lists typed by line."""
 
+import datetime as dt
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +13,7 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -51,6 +52,11 @@ def chip(text: Any, colour: str = GREY) -> SafeString:
     )
 
 
+def short_date(moment: dt.datetime | None) -> str:
+    """Return the day of a moment, short enough for a column."""
+    return formats.date_format(timezone.localtime(moment), "SHORT_DATE_FORMAT") if moment else "-"
+
+
 def progress_bar(share: float, text: Any = "") -> SafeString:
     """Return a bar filled to `share` of its width, with a text beside it."""
     percent = round(min(max(share, 0.0), 1.0) * 100)
@@ -80,7 +86,7 @@ class CappedPaginator(Paginator):
 
 
 class QuietChangeList(ChangeList):
-    """Says "12 results" only where something was searched or filtered; a second count of the table is not made for it."""
+    """Says "12 results" only where something was searched or filtered, and counts no table twice for it."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -96,7 +102,7 @@ class LinesField(forms.CharField):
     def __init__(self, *, max_item_length: int | None = None, **kwargs: Any) -> None:
         self.max_item_length = max_item_length
         super().__init__(**kwargs)
-        self.widget.attrs.setdefault("rows", 3)
+        self.widget.attrs["rows"] = 3
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, (list, tuple)) else value
@@ -140,6 +146,7 @@ class _LinesMixin:
 class ProductAdmin(_LinesMixin, ModelAdmin):
     """The base of every page: what is changed here is kept in the field history with who did it."""
 
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}}
     list_per_page = 25
     list_max_show_all = 200
     list_filter_submit = True
@@ -149,6 +156,11 @@ class ProductAdmin(_LinesMixin, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Something that does not exist yet has no rows to look at."""
+        inlines = super().get_inlines(request, obj)
+        return [inline for inline in inlines if obj is not None or not issubclass(inline, ReadOnlyInline)]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with pghistory.context(user=request.user.pk, source="admin"):
@@ -249,5 +261,6 @@ __all__ = [
     "chip",
     "link",
     "progress_bar",
+    "short_date",
     "values_filter",
 ]

@@ -4,16 +4,22 @@ import re
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesRadioFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from segmentation.admin.base import ProductAdmin
-from segmentation.models import CustomField, Department, ImportMapping, Seniority, TitleRule
+from segmentation.admin.accounts import unread_titles
+from segmentation.admin.base import ProductAdmin, admin_url
+from segmentation.errors import ProblemError
+from segmentation.models import Contact, CustomField, Department, ImportMapping, Seniority, TitleRule
+from segmentation.selectors.title_rules import contacts_decided
+from segmentation.services.titles import reclassify_contacts
 
 VALUES: dict[str, Any] = {TitleRule.Sets.SENIORITY: Seniority, TitleRule.Sets.DEPARTMENT: Department}
 
@@ -82,6 +88,7 @@ class TitleRuleAdmin(ProductAdmin):
     list_filter = [("sets", ChoicesRadioFilter), ("active", BooleanRadioFilter)]
     list_per_page = 200
     search_fields = ["pattern"]
+    actions_list = ["apply"]
     ordering_field = "order"
     hide_ordering_field = True
     list_before_template = "admin/segmentation/titlerule/explanation.html"
@@ -98,7 +105,40 @@ class TitleRuleAdmin(ProductAdmin):
 
     @display(description=_("contacts decided"))
     def decides(self, rule: TitleRule) -> Any:
-        return "-"
+        return getattr(self.request, "_decided", {}).get(rule.pk, 0) if rule.active else "-"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        request._decided = contacts_decided()  # type: ignore[attr-defined]
+        unread = Contact.objects.filter(unread_titles()).count()
+        context = {"unread": unread, "unread_url": f"{admin_url('segmentation_contact_changelist')}?title=unread"}
+        return super().changelist_view(request, {**(extra_context or {}), **context})
+
+    def has_apply_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(["segmentation.change_titlerule", "segmentation.change_contact"])  # type: ignore[union-attr]
+
+    @action(
+        description=_("Apply to all contacts"),
+        permissions=["apply"],
+        icon="play_arrow",
+        dialog={
+            "title": _("Apply the rules to all contacts"),
+            "description": _("Seniority and department of everybody are read anew, except where fixed by hand."),
+            "form_class": BaseDialogForm,
+            "form_submit_text": _("Apply"),
+        },
+    )
+    def apply(self, request: HttpRequest, form: BaseDialogForm) -> HttpResponse:
+        try:
+            changed = reclassify_contacts()
+        except ProblemError as problem:
+            messages.error(request, str(problem))
+        else:
+            messages.success(
+                request,
+                ngettext("%(number)d contact was changed.", "%(number)d contacts were changed.", changed)
+                % {"number": changed},
+            )
+        return HttpResponse(headers={"HX-Redirect": admin_url("segmentation_titlerule_changelist") or ""})
 
 
 @admin.register(ImportMapping)

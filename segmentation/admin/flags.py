@@ -115,6 +115,7 @@ class AccountFlagAdmin(ProductAdmin):
 class AccountFlagInline(ReadOnlyInline):
     model = AccountFlag
     fields = ["flag_type", "start_at", "end_at", "reason", "set_by"]
+    readonly_fields = ["set_by"]
     verbose_name_plural = _("flags")
 
     def get_queryset(self, request: HttpRequest) -> Any:
