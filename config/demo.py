@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.table import Table
 
+from config import schedules
 from config.secret import secret_from_file
 
 JOURNEY = "extended"
@@ -49,7 +50,7 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
         connection.ensure_connection()
     with steps.step(_("Bringing the tables up to date")):
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("sync_schedules", verbosity=0)
+        schedules.sync()
     with steps.step(_("Loading the demo data")):
         sizes = {"accounts": accounts, "activities": activities}
         call_command("load_demo", **{name: size for name, size in sizes.items() if size is not None})
