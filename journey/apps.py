@@ -11,7 +11,9 @@ class JourneyConfig(AppConfig):
         import journey.engine.kinds  # noqa: F401 - registers the kinds
         from journey.engine.lists import use_lists
         from journey.models import CrmStage, Journey, Stage
+        from segmentation.services.jobs import register_job
 
+        register_job("replay", "journey.tasks.replay_job")
         use_lists(
             crm_stages=lambda: {name: name for name in CrmStage.objects.values_list("name", flat=True)},
             journeys=lambda: dict(Journey.objects.values_list("key", "name")),

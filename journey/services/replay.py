@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -29,7 +30,9 @@ from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, find_loop
 from segmentation.engine.steps import Int64s
+from segmentation.models import Job
 from segmentation.selectors.touches import current_snapshot, touched_since
+from segmentation.services.jobs import request_job
 from segmentation.services.snapshots import one_snapshot
 from segmentation.services.touches import prune_touches
 
@@ -87,6 +90,18 @@ def replay(
         results.append(replay_version(version, full=full, progress=report))
     prune_touches([*current_snapshots(), *(store.snapshot() or "" for store in (fact_store("account"), fact_store("contact")))])
     return results
+
+
+def request_replay(*, user: AbstractBaseUser | None = None, journey: Journey | None = None, full: bool = False) -> Job:
+    """Queue a replay of one journey or of all published ones; one that is already waiting or running is returned."""
+    title = _t("Replay %(journey)s") % {"journey": journey if journey else _t("all journeys")}
+    return request_job(
+        kind="replay",
+        title=title,
+        params={"journey": journey.key if journey else None, "full": full},
+        user=user,
+        unique_key=f"replay:{journey.key if journey else '*'}:{'full' if full else 'changed'}",
+    )
 
 
 def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersion]:

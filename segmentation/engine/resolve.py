@@ -280,3 +280,46 @@ def _rule_steps(terms, rules, initial, offsets, time, value):  # type: ignore[no
             now = upcoming
         out_offsets[e + 1] = m
     return first, out_offsets, out_time[:m].copy(), out_value[:m].copy()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Every rule and stage of a journey at one instant, for each entity of a batch.
+
+    rules: int8[rules, n], yes / no / unknown of each rule, 3 where its scope does not match. stage: int32[n], index of
+    the stage by precedence alone (no minimum stay, no rules to stay).
+    """
+
+    rules: NDArray[np.int8]
+    stage: Int32
+
+
+OUT_OF_SCOPE = 3
+
+
+def snapshot(program: Program, facts: Facts, instant: int, known: Mapping[Criterion, Steps] | None = None) -> Snapshot:
+    """How many match right now: the same rules, evaluated at one instant (microseconds UTC)."""
+    known = known or {}
+    steps = [known.get(criterion) or criterion.steps(facts) for criterion in program.criteria]
+    initial, offsets, time, value = _stacked(steps, len(facts))
+    return Snapshot(*_snapshot(program.terms, program.rules, program.stages, initial, offsets, time, value, instant))
+
+
+@jit
+def _snapshot(terms, rules, stages, initial, offsets, time, value, instant):  # type: ignore[no-untyped-def]
+    n_criteria, n = initial.shape
+    out = np.empty((rules.shape[0], n), dtype=np.int8)
+    stage = np.zeros(n, dtype=np.int32)
+    current = np.empty(n_criteria, dtype=np.int8)
+    for e in range(n):
+        for c in range(n_criteria):
+            low = offsets[c, e]
+            k = low + np.searchsorted(time[low : offsets[c, e + 1]], instant, side="right")
+            current[c] = initial[c, e] if k == low else value[k - 1]
+        for r in range(rules.shape[0]):
+            out[r, e] = _rule_value(terms, rules, current, r) if _in_scope(terms, rules, current, r) else OUT_OF_SCOPE
+        for s in range(stages.shape[0] - 1, 0, -1):
+            if _verdict(terms, rules, current, stages[s, 0], stages[s, 1]) >= 0:
+                stage[e] = s
+                break
+    return out, stage

@@ -1,0 +1,115 @@
+"""Import a CSV file of accounts, contacts, activities, opportunities or opportunity changes."""
+
+import csv
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from segmentation.errors import ProblemError
+from segmentation.imports.flags import flag_text
+from segmentation.imports.report import RowError, UpsertReport
+from segmentation.imports.targets import targets
+from segmentation.models import ImportTarget
+from segmentation.services.imports import import_file, load_spec, save_mapping
+
+FAULT, BAD_ROWS = 1, 3
+SHOWN_ERRORS = 20
+
+
+class Command(BaseCommand):
+    help = "Import a CSV file. Exit code 1: a fault of the file, nothing stored; 3: bad rows, the good ones stored."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("target", choices=ImportTarget.values, help="what the file holds")
+        parser.add_argument("file", type=Path, help="the CSV file")
+        parser.add_argument("--mapping", metavar="FILE|KEY", help="a mapping file (JSON) or the key of a saved mapping")
+        parser.add_argument("--source-system", default="", help="whose external ids these are (default: the mapping's, else crm)")
+        parser.add_argument("--dry-run", action="store_true", help="count everything, store nothing")
+        parser.add_argument("--strict", action="store_true", help="store nothing if a row is bad")
+        parser.add_argument("--json", action="store_true", help="print the report as JSON")
+        parser.add_argument("--save-mapping", metavar="KEY", help="keep the mapping for the next file of this kind")
+        parser.add_argument("--errors", metavar="FILE.csv", type=Path, help="write all bad rows with line, value and reason to this file")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        target, path = options["target"], options["file"]
+        try:
+            spec = load_spec(options["mapping"]) if options["mapping"] else None
+            report = self._import(target, path, spec, options)
+            if options["save_mapping"] and not options["dry_run"] and report.stored:
+                save_mapping(options["save_mapping"], target, spec or {})
+        except ProblemError as error:
+            self._fault(error, options["json"], target, path)
+            sys.exit(FAULT)
+        if options["json"]:
+            self.stdout.write(json.dumps({"file": path.name, **report.as_dict()}, ensure_ascii=False, indent=2))
+        else:
+            self._tell(report, path, dry_run=options["dry_run"])
+        if report.bad:
+            sys.exit(BAD_ROWS)
+
+    def _import(self, target: str, path: Path, spec: dict[str, Any] | None, options: dict[str, Any]) -> UpsertReport:
+        targets()
+        with ExitStack() as stack:
+            sink = None
+            if options["errors"]:
+                file = stack.enter_context(options["errors"].open("w", encoding="utf-8-sig", newline=""))
+                writer = csv.writer(file)
+                writer.writerow(["line", "field", "value", "code", "reason"])
+
+                def sink(error: RowError) -> None:
+                    writer.writerow([error.line, error.field, _inert(error.value), error.code, _inert(error.message)])
+
+            return import_file(
+                target,
+                path,
+                spec=spec,
+                source_system=options["source_system"],
+                dry_run=options["dry_run"],
+                strict=options["strict"],
+                sink=sink,
+            )
+
+    def _fault(self, error: ProblemError, as_json: bool, target: str, path: Path) -> None:
+        if as_json:
+            self.stdout.write(json.dumps({"target": target, "file": path.name, "fault": error.as_dict()}, ensure_ascii=False, indent=2))
+        self.stderr.write(self.style.ERROR(str(error)))
+        self.stderr.write(_("Nothing was stored."))
+
+    def _tell(self, report: UpsertReport, path: Path, *, dry_run: bool) -> None:
+        write = self.stdout.write
+        rows = ngettext("%(file)s: %(rows)s row read in %(seconds).1f s.", "%(file)s: %(rows)s rows read in %(seconds).1f s.", report.rows)
+        write(rows % {"file": path.name, "rows": f"{report.rows:,}", "seconds": report.seconds})
+        counts = {"new": report.inserted, "changed": report.updated, "same": report.unchanged, "double": report.duplicates, "bad": report.bad}
+        told = _("New %(new)s, changed %(changed)s, unchanged %(same)s, duplicates %(double)s, bad %(bad)s.")
+        write(told % {name: f"{count:,}" for name, count in counts.items()})
+        for kind, names in report.created.items():
+            write(_("Made on the way (%(kind)s): %(names)s.") % {"kind": kind.replace("_", " "), "names": ", ".join(names[:20])})
+        for code, count in sorted(report.flagged.items()):
+            write(_("Flagged %(count)s: %(what)s.") % {"count": f"{count:,}", "what": flag_text(code)})
+        for item in report.replaced[:SHOWN_ERRORS]:
+            said = _("Replaced in %(field)s: “%(old)s” by “%(new)s” on %(count)s rows.")
+            write(said % {"field": item.field, "old": item.old, "new": item.new, "count": f"{item.rows:,}"})
+        for item in report.unexpected[:SHOWN_ERRORS]:
+            said = _("Not expected in %(field)s: “%(old)s” on %(count)s rows.")
+            write(said % {"field": item.field, "old": item.old, "count": f"{item.rows:,}"})
+        if report.unused_columns:
+            write(_("Columns not used: %(columns)s.") % {"columns": ", ".join(report.unused_columns)})
+        for error in report.errors[:SHOWN_ERRORS]:
+            self.stderr.write(self.style.ERROR(_("Line %(line)s: %(message)s") % {"line": error.line, "message": error.message}))
+        if len(report.errors) > SHOWN_ERRORS:
+            self.stderr.write(_("The other bad rows are in the file that --errors FILE.csv writes."))
+        if dry_run:
+            write(_("This was a trial: nothing was stored."))
+        elif not report.stored:
+            write(_("Nothing was stored, because of the bad rows and --strict."))
+
+
+def _inert(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠") else text  # noqa: RUF001

@@ -1,0 +1,137 @@
+"""Drafting and publishing versions of journeys: the only code that writes them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from journey.documents import write_stages
+from journey.errors import JourneyError
+from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
+from journey.selectors.versions import dependencies, published_version, published_versions, version_document, version_rules
+from journey.services.replay import loop_error, request_replay
+from segmentation.engine.rules import JourneyRules, find_loop, parse_journey
+
+
+def _author(user: AbstractBaseUser | None) -> Any:
+    return user if user is not None and user.pk else None
+
+
+@transaction.atomic
+def create_draft(*, journey: Journey, user: AbstractBaseUser | None = None, based_on: JourneyVersion | None = None) -> JourneyVersion:
+    """A draft that begins as a copy of `based_on` (default: the published version). Raises JourneyError if there is one."""
+    Journey.objects.select_for_update().get(pk=journey.pk)
+    draft = journey.versions.filter(state=JourneyVersion.State.DRAFT).first()
+    if draft:
+        raise JourneyError(
+            _("The journey “%(value)s” has a draft already: version %(number)s."),
+            code="draft_exists",
+            field="journey",
+            value=journey.key,
+            remedy=_("Go on with it, or discard it first."),
+            params={"number": draft.number},
+        )
+    source = based_on or published_version(journey)
+    number = (journey.versions.aggregate(most=Max("number"))["most"] or 0) + 1
+    version = JourneyVersion.objects.create(
+        journey=journey, number=number, created_by=_author(user), seniority_weights=source.seniority_weights if source else {}
+    )
+    if source:
+        write_stages(version, version_document(source), Stage, EntryRule, Criterion)
+    return version
+
+
+@transaction.atomic
+def create_journey(
+    *, key: str, name: str, document: Mapping[str, Any], description: str = "", user: AbstractBaseUser | None = None
+) -> JourneyVersion:
+    """A new journey with a draft made of a document. Raises JourneyError or RuleError; nothing is stored then."""
+    if not key or slugify(key) != key or len(key) > 60:
+        raise JourneyError(
+            _("“%(value)s” cannot be the key of a journey."),
+            code="bad_key",
+            field="key",
+            value=key,
+            remedy=_("Use up to 60 small letters, digits and hyphens."),
+        )
+    if Journey.objects.filter(key=key).exists():
+        raise JourneyError(
+            _("There is a journey “%(value)s” already."), code="key_taken", field="key", value=key, remedy=_("Choose another key.")
+        )
+    rules = parse_journey(document)
+    journey = Journey.objects.create(key=key, name=name or key, description=description, unit=rules.unit)
+    version = JourneyVersion.objects.create(journey=journey, number=1, created_by=_author(user))
+    save_draft(version=version, document=document)
+    return version
+
+
+def _draft_only(version: JourneyVersion) -> None:
+    if not version.is_draft:
+        raise JourneyError(
+            _("%(value)s is published and never changes."),
+            code="published",
+            field="version",
+            value=str(version),
+            remedy=_("Make a draft of it and change that."),
+        )
+
+
+@transaction.atomic
+def save_draft(*, version: JourneyVersion, document: Mapping[str, Any], note: str | None = None) -> JourneyVersion:
+    """Replace the stages and rules of a draft by a document (see `version_document`).
+
+    Raises RuleError naming the path of what is wrong, or JourneyError for a published version or rules that need
+    themselves; nothing is stored then.
+    """
+    version = JourneyVersion.objects.select_for_update().select_related("journey").get(pk=version.pk)
+    _draft_only(version)
+    rules = check_document(version, document)
+    version.stages.all().delete()
+    write_stages(version, document, Stage, EntryRule, Criterion)
+    version.seniority_weights = dict(rules.seniority_weights or {})
+    if note is not None:
+        version.note = note
+    version.save(update_fields=["seniority_weights", "note"])
+    return version
+
+
+def check_document(version: JourneyVersion, document: Mapping[str, Any]) -> JourneyRules:
+    """The rules of a document for a version; raises when they cannot be used. Stores nothing."""
+    rules = parse_journey({**document, "unit": version.journey.unit})
+    name = f"journey:{version.journey.key}"
+    reads = dependencies(published_versions())
+    reads[name] = sorted({other for criterion in rules.criteria() for other in criterion.depends_on()})
+    loop = find_loop(reads)
+    if loop:
+        raise loop_error(loop)
+    return rules
+
+
+@transaction.atomic
+def publish_version(*, version: JourneyVersion, user: AbstractBaseUser | None = None) -> JourneyVersion:
+    """Publish a draft: it never changes again, gets its own history, and is the one everybody sees once that is built.
+
+    Raises RuleError or JourneyError when its rules cannot be used.
+    """
+    version = JourneyVersion.objects.select_for_update().select_related("journey").get(pk=version.pk)
+    _draft_only(version)
+    check_document(version, version_document(version))
+    version_rules(version)
+    version.state = JourneyVersion.State.PUBLISHED
+    version.published_at = timezone.now()
+    version.published_by = _author(user)
+    version.save(update_fields=["state", "published_at", "published_by"])
+    request_replay(user=user, journey=version.journey)
+    return version
+
+
+@transaction.atomic
+def discard_draft(*, version: JourneyVersion) -> None:
+    """Remove a draft. Published versions cannot be removed."""
+    _draft_only(version)
+    version.delete()
