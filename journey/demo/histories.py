@@ -7,6 +7,7 @@ import numpy as np
 from journey.demo.companies import Companies
 from journey.demo.interest import NEVER, Customers
 from journey.demo.parameters import DAY, DemoParameters
+from journey.demo.words import PRODUCTS
 
 PROSPECT, CUSTOMER = "prospect", "customer"
 
@@ -47,8 +48,8 @@ def make_field_history(
     movers = np.flatnonzero(moved)
     account = np.concatenate([np.arange(n), movers, customers.account, customers.account[lost]])
     at = np.concatenate([companies.recorded, moved_at[movers], customers.since, customers.until[lost]])
-    bit = np.left_shift(1, products)
-    bought = np.concatenate([np.zeros(n + len(movers), dtype=np.int64), bit, -bit[lost]])
+    one = np.eye(len(PRODUCTS), dtype=np.int64)[products]
+    bought = np.concatenate([np.zeros((n + len(movers), len(PRODUCTS)), dtype=np.int64), one, -one[lost]])
     is_tier = np.zeros(len(account), dtype=bool)
     is_tier[n : n + len(movers)] = True
     # A change shortly after an account was made is part of its making.
@@ -58,8 +59,10 @@ def make_field_history(
 
     # Running sums within each account; every account begins with its own first row.
     first = np.searchsorted(account, np.arange(n))
-    owned = np.cumsum(bought)
-    owned -= (owned - bought)[first][account]
+    # An account may be a customer of one product twice at a time; it owns it until both periods have ended.
+    periods = np.cumsum(bought, axis=0)
+    periods -= (periods - bought)[first][account]
+    owned = (periods > 0) @ np.left_shift(1, np.arange(len(PRODUCTS)))
     steps = np.cumsum(is_tier)
     steps -= (steps - is_tier)[first][account]
     tier = np.where(moved[account] & (steps == 0), earlier[account], companies.tier[account])
