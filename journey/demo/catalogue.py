@@ -1,5 +1,6 @@
 """What the demo company offers to read, watch and attend: content with its address, campaigns month by month."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -167,12 +168,12 @@ def make_catalogue(parameters: DemoParameters) -> Catalogue:
     campaigns, known = [""], {"": 0}
     campaign = np.zeros((len(FAMILIES), len(months), 3), dtype=np.int64)
     for number, (year, month) in enumerate(months):
-        for family, names in _campaigns(year, month).items():
+        for family_name, names in _campaigns(year, month).items():
             for option, name in enumerate(names):
                 if name not in known:
                     known[name] = len(campaigns)
                     campaigns.append(name)
-                campaign[FAMILIES.index(family), number, option] = known[name]
+                campaign[FAMILIES.index(family_name), number, option] = known[name]
     family = np.array([FAMILIES.index(CAMPAIGN_FAMILY[key]) if key in CAMPAIGN_FAMILY else -1 for key in TYPES])
     return Catalogue(
         titles=titles,
@@ -208,7 +209,7 @@ def _campaigns(year: int, month: int) -> dict[str, tuple[str, str, str]]:
     }
 
 
-def _dates(days: list[date], is_one, hour: int) -> np.ndarray:
+def _dates(days: list[date], is_one: Callable[[date], bool], hour: int) -> np.ndarray:
     return np.array(
         [number * DAY + hour * 3_600 for number, day in enumerate(days[:-1]) if is_one(day)], dtype=np.int64
     )

@@ -14,8 +14,8 @@ from journey.demo.words import (
     INDUSTRIES,
     SOURCE_SHARES,
     TEAMS,
-    TO_TRADITIONAL,
     UNITS_PER_DOLLAR,
+    traditional,
 )
 
 NONE = -1
@@ -214,7 +214,7 @@ class _Names:
         brand = one + two
         name = f"{town.chinese}{brand}{word}{forms[(draw >> 8) % len(forms)]}"
         if country != "China":
-            name, brand = name.translate(TO_TRADITIONAL), brand.translate(TO_TRADITIONAL)
+            name, brand = traditional(name), traditional(brand)
         latin = (one_latin + two_latin).capitalize()
         other = f"{latin} ({town.name}) Co., Ltd." if (draw >> 16) % 10 < 4 else ""
         return name, f"{brand}{word}" if country == "China" else brand, other, f"{latin.lower()}{word_latin}"

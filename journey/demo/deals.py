@@ -127,7 +127,15 @@ def make_opportunities(
     )
 
 
-def _changes(rng, parameters, deals, deal, guessed, offered, agreed) -> Changes:
+def _changes(
+    rng: np.random.Generator,
+    parameters: DemoParameters,
+    deals: Deals,
+    deal: np.ndarray,
+    guessed: np.ndarray,
+    offered: np.ndarray,
+    agreed: np.ndarray,
+) -> Changes:
     size, end = len(deal), parameters.seconds
     entered = deals.entered[deal]
     first, last = first_stage(deals)[deal], deals.last_stage[deal]
@@ -135,25 +143,29 @@ def _changes(rng, parameters, deals, deal, guessed, offered, agreed) -> Changes:
     hope = entered[:, 0] // DAY + rng.integers(60, 150, size)
     rows: list[tuple[np.ndarray, ...]] = []  # opportunity, occurred, stage, amount, expected close
 
-    def add(chosen, occurred, stage, amount, expected):
+    def add(
+        chosen: np.ndarray,
+        occurred: np.ndarray,
+        stage: int | np.ndarray,
+        amount: int | np.ndarray,
+        expected: int | np.ndarray,
+    ) -> None:
         chosen = np.flatnonzero(chosen & (occurred < end))
         rows.append(
             tuple(np.broadcast_to(values, size)[chosen] for values in (number, occurred, stage, amount, expected))
         )
 
     estimate = np.where(rng.random(size) < 0.2, NONE, guessed)
-    for stage in range(4):
-        opens = first == stage
-        moves = (stage > first) & (stage <= last)
+    for step in range(4):
+        opens = first == step
+        moves = (step > first) & (step <= last)
         # The figure entered first is replaced by the offer, which is replaced by what was agreed on.
         known = np.where(opens, np.where(first == PROPOSAL, offered, estimate), NONE)
-        known = np.where(moves & (stage == SOLUTION_FIT), guessed, known)
-        known = np.where(moves & (stage == PROPOSAL), offered, known)
+        known = np.where(moves & (step == SOLUTION_FIT), guessed, known)
+        known = np.where(moves & (step == PROPOSAL), offered, known)
         expected = np.where(opens, hope, NONE)
-        expected = np.where(
-            moves & (stage == PROPOSAL), entered[:, stage] // DAY + rng.integers(20, 60, size), expected
-        )
-        add(opens | moves, entered[:, stage], stage, known, expected)
+        expected = np.where(moves & (step == PROPOSAL), entered[:, step] // DAY + rng.integers(20, 60, size), expected)
+        add(opens | moves, entered[:, step], step, known, expected)
     # A discount, or a date put off, somewhere in the last open stage.
     middle = entered[:, 3] + ((entered[:, 4] - entered[:, 3]) * (0.2 + 0.6 * rng.random(size))).astype(np.int64)
     add((agreed != offered) & (last == 3), middle, NONE, agreed, NONE)

@@ -5,7 +5,8 @@ several people, one with a meeting, or one that leads to a deal. All that is see
 is drawn from the episodes, so the parts of an account's story fit together. Times are seconds after the start.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ LOST_IN_STAGE = (0.22, 0.30, 0.22, 0.26)
 
 NEW, UPSELL, CROSS_SELL, RENEWAL = range(4)
 NEVER = np.iinfo(np.int64).max
+
+Table = TypeVar("Table")  # any dataclass of arrays
 
 
 @dataclass
@@ -85,15 +88,15 @@ class Disqualifications:
     reason: np.ndarray
 
 
-def join(parts: list):
+def join(parts: list[Table]) -> Table:
     """Return dataclasses of arrays as one."""
-    kind = type(parts[0])
-    return kind(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(kind)})
+    columns = {name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])}
+    return type(parts[0])(**columns)
 
 
-def take(table, chosen: np.ndarray):
+def take(table: Table, chosen: np.ndarray) -> Table:
     """Return the chosen rows of a dataclass of arrays."""
-    return type(table)(**{field.name: getattr(table, field.name)[chosen] for field in fields(table)})
+    return type(table)(**{name: column[chosen] for name, column in vars(table).items()})
 
 
 def make_episodes(parameters: DemoParameters, companies: Companies) -> tuple[Episodes, Deals]:
@@ -146,14 +149,23 @@ def _later(since: np.ndarray, wait: np.ndarray, end: int) -> np.ndarray:
     # The business done until t is t (1 + t / 2 end) / 1.5 with a pace of 1 on average; solved for t.
     since = np.minimum(since, 2 * end)
     done = (since + since * (since / (2.0 * end))) / 1.5 + wait
-    return (end * (np.sqrt(1.0 + 3.0 * done / end) - 1.0)).astype(np.int64)
+    times: np.ndarray = (end * (np.sqrt(1.0 + 3.0 * done / end) - 1.0)).astype(np.int64)
+    return times
 
 
 def _lognormal(rng: np.random.Generator, median_days: float | np.ndarray, sigma: float, size: int) -> np.ndarray:
     return (median_days * DAY * np.exp(sigma * rng.standard_normal(size))).astype(np.int64)
 
 
-def _episodes(rng, parameters, companies, account, onset, is_return, first_deal) -> tuple[Episodes, Deals]:
+def _episodes(
+    rng: np.random.Generator,
+    parameters: DemoParameters,
+    companies: Companies,
+    account: np.ndarray,
+    onset: np.ndarray,
+    is_return: np.ndarray,
+    first_deal: int,
+) -> tuple[Episodes, Deals]:
     size = len(account)
     tier = companies.tier[account]
     shares = np.cumsum(EPISODE_SHARES)
@@ -185,13 +197,18 @@ def _episodes(rng, parameters, companies, account, onset, is_return, first_deal)
 
 
 def make_deals(
-    rng, parameters, companies: Companies, account: np.ndarray, kind: np.ndarray, opened: np.ndarray
+    rng: np.random.Generator,
+    parameters: DemoParameters,
+    companies: Companies,
+    account: np.ndarray,
+    kind: np.ndarray,
+    opened: np.ndarray,
 ) -> Deals:
     """Return the courses of deals opened at these times, working hours and quarter ends included."""
     size = len(account)
     clock = companies.clock[account]
     fit, tier = companies.fit[account], companies.tier[account]
-    base = np.array([0.37, 0.55, 0.45, 0.86])[kind]
+    base = np.array([0.35, 0.55, 0.45, 0.86])[kind]
     won = rng.random(size) < np.clip(base + 0.07 * fit + 0.04 * (tier == 1), 0.05, 0.97)
     last = np.where(won, NEGOTIATION, np.searchsorted(np.cumsum(LOST_IN_STAGE), rng.random(size) * 0.999, side="right"))
     # A renewal is a matter of the last two stages.
@@ -291,7 +308,7 @@ def make_disqualifications(parameters: DemoParameters, companies: Companies, dea
     n, end = len(companies), parameters.seconds
     chance = np.where(companies.relationship == "competitor", 0.7, np.where(companies.tier == 1, 0.008, 0.026))
     chosen = rng.random(n) < chance
-    chosen[deals.account] &= False
+    chosen[deals.account] = False
     begin = np.maximum(companies.created, 0)
     since = begin + ((end - begin) * rng.random(n)).astype(np.int64)
     since = to_working_hours(parameters, companies.clock, since, rng.random(n))

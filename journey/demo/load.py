@@ -210,12 +210,12 @@ def _ids(cursor: CursorWrapper, world: World) -> Ids:
     """Make the settings the facts refer to where they are missing, and reserve the keys of the facts."""
     teams = []
     for team in TEAMS:
-        values = {"name": team.name, "region": team.region, "manager": team.reps[0]}
-        teams.append(SalesTeam.objects.get_or_create(key=team.key, defaults=values)[0].pk)
+        of_team = {"name": team.name, "region": team.region, "manager": team.reps[0]}
+        teams.append(SalesTeam.objects.get_or_create(key=team.key, defaults=of_team)[0].pk)
     stages = []
     for position, (name, meaning) in enumerate(STAGES, start=1):
-        values = {"meaning": meaning, "position": position}
-        stages.append(CrmStage.objects.get_or_create(name=name, defaults=values)[0].pk)
+        of_stage: dict[str, Any] = {"meaning": meaning, "position": position}
+        stages.append(CrmStage.objects.get_or_create(name=name, defaults=of_stage)[0].pk)
     known = dict(ActivityType.objects.values_list("key", "pk"))
     for ready in ACTIVITY_TYPES:
         if ready.key not in known:
@@ -283,7 +283,7 @@ def _without_indexes(cursor: CursorWrapper, model: Any, size: int) -> Iterator[s
         return
     cursor.execute(
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
-        "WHERE conrelid = %s::regclass AND contype IN ('u', 'f') ORDER BY contype DESC, conname",
+        "WHERE conrelid = %s::regclass AND contype IN ('u', 'x', 'f') ORDER BY contype DESC, conname",
         [table],
     )
     constraints = cursor.fetchall()

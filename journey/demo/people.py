@@ -18,7 +18,7 @@ from journey.demo.words import (
     JAPANESE_LAST,
     LAST_NAMES,
     TITLES,
-    TO_TRADITIONAL,
+    traditional,
 )
 
 NONE = -1
@@ -137,7 +137,7 @@ def _names(parameters: DemoParameters, companies: Companies, account: np.ndarray
         country = int(companies.country[owner])
         name, local = _person(people[country], one, two)
         if COUNTRIES[country].name in ("Hong Kong", "Taiwan"):
-            name = name.translate(TO_TRADITIONAL)
+            name = traditional(name)
         domain = companies.domain[owner]
         names.append(name)
         if chance < 0.05 or (not domain and chance < 0.5):

@@ -12,7 +12,7 @@ from journey.demo.companies import Companies
 from journey.demo.deals import KINDS
 from journey.demo.interest import NEVER
 from journey.demo.people import CONSENTS, ROLES, SENIORITIES
-from journey.demo.touches import OUTCOMES
+from journey.demo.staged import OUTCOMES
 from journey.demo.words import (
     BUSINESS_UNITS,
     COUNTRIES,
@@ -23,7 +23,7 @@ from journey.demo.words import (
     SOURCES,
     TEAMS,
     TITLES,
-    TO_TRADITIONAL,
+    traditional,
 )
 from journey.demo.world import World
 
@@ -108,11 +108,11 @@ class WorldTables:
         """Return the contacts."""
         people, companies, n = self.world.people, self.world.companies, len(self.world.people)
         chinese = companies.is_chinese[people.account]
-        traditional = chinese & (companies.country[people.account] > 0)
+        outside = chinese & (companies.country[people.account] > 0)
         titles = [title.english for title in TITLES]
         titles += [title.chinese for title in TITLES]
-        titles += [title.chinese.translate(TO_TRADITIONAL) for title in TITLES]
-        language = chinese.astype(np.int64) + traditional
+        titles += [traditional(title.chinese) for title in TITLES]
+        language = chinese.astype(np.int64) + outside
         has_title = people.title >= 0
         return {
             "id": pa.array(self.ids.contact + np.arange(n)),

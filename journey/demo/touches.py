@@ -7,28 +7,16 @@ import numpy as np
 
 from journey.demo.catalogue import CODE, TYPES, Catalogue
 from journey.demo.companies import Companies
-from journey.demo.interest import (
-    BROWSE,
-    DEAL,
-    MEET,
-    NEVER,
-    Customers,
-    Deals,
-    Disqualifications,
-    Episodes,
-    join,
-    take,
-)
+from journey.demo.interest import take
 from journey.demo.parameters import DAY, HOUR, DemoParameters
 from journey.demo.people import People
-from journey.demo.seasons import Seasons, to_working_hours
+from journey.demo.seasons import Seasons
+from journey.demo.spans import BUYING, LOOKING, OUTREACH, QUIET, SELLING, STUDYING, USING, Spans
+from journey.demo.staged import CANCELLED, CONNECTED, NO_ANSWER, NO_SHOW, Staged
 
 NONE = -1
 CHUNK = 400_000
-UNKNOWN_TIME = -1
 
-# What a span of time is filled with.
-QUIET, LOOKING, STUDYING, BUYING, OUTREACH, SELLING, USING = range(7)
 MIX: dict[int, dict[str, float]] = {
     QUIET: {
         "email_open": 40, "page_view": 26, "email_click": 6, "ad_click": 6, "social_engagement": 5, "wechat_read": 8,
@@ -53,9 +41,6 @@ MIX: dict[int, dict[str, float]] = {
     SELLING: {"sales_email": 44, "sales_call": 26, "sales_email_reply": 30},
     USING: {"product_login": 48, "product_use": 44, "support_ticket": 4, "training": 1, "email_open": 3},
 }  # fmt: skip
-# Activities a day of the average account in such a span; only their proportions matter.
-RATES = {LOOKING: 0.16, STUDYING: 1.05, BUYING: 0.42, OUTREACH: 0.025, SELLING: 0.2, USING: 0.45}
-
 # Nobody is known by name: the share of web visits that stay anonymous. The others need a name or come without one.
 ANONYMOUS = np.array([0.5, 0.34, 0.10, 0.08, 0.0, 0.0, 0.0])
 WEB = ("page_view", "product_page_view", "price_page_view", "case_study_view", "career_page_view", "ad_click")
@@ -81,7 +66,6 @@ DURATIONS: dict[str, tuple[float, float, float, float]] = {
     "product_use": (0.1, 700, 0.9, 14_400),
     "training": (0.2, 4_200, 0.4, 14_400),
 }
-OUTCOMES = ("", "held", "no_show", "cancelled", "connected", "no_answer")
 
 
 @dataclass
@@ -100,156 +84,6 @@ class Activities:
 
     def __len__(self) -> int:
         return len(self.account)
-
-
-@dataclass
-class Spans:
-    """Stretches of time in which an account is active in one way, with activities per day."""
-
-    account: np.ndarray
-    kind: np.ndarray
-    begin: np.ndarray
-    end: np.ndarray
-    rate: np.ndarray
-
-
-@dataclass
-class Staged:
-    """Activities the story needs, before they are given contacts."""
-
-    account: np.ndarray
-    type: np.ndarray
-    occurred: np.ndarray
-    place: np.ndarray  # which of the account's people
-    outcome: np.ndarray
-    content: np.ndarray  # number within the type's content
-
-
-def make_spans(
-    parameters: DemoParameters,
-    companies: Companies,
-    episodes: Episodes,
-    deals: Deals,
-    customers: Customers,
-    disqualified: Disqualifications,
-) -> Spans:
-    """Return all spans, cut to the history."""
-    rng = parameters.stream("spans")
-    n, end = len(companies), parameters.seconds
-    everybody = np.arange(n)
-    born = np.maximum(companies.created, 0) + HOUR
-    # Between the episodes: nothing at all for many, a newsletter now and then for most, steady reading for few.
-    quiet = 0.012 * np.exp(1.25 * rng.standard_normal(n))
-    quiet[rng.random(n) < 0.49] = 0.0
-    parts = [Spans(everybody, np.full(n, QUIET), born, np.full(n, end), quiet)]
-
-    def add(kind, account, begin, until, rate):
-        parts.append(Spans(account, np.full(len(account), kind), begin, np.minimum(until, end), rate))
-
-    size = len(episodes.account)
-    vigour = (
-        np.exp(0.55 * rng.standard_normal(size)) * np.array([1.0, 1.5, 1.15, 1.0])[companies.tier[episodes.account]]
-    )
-    deep = episodes.kind != BROWSE
-    bought = episodes.kind == DEAL
-    closes = np.where(bought, episodes.end, NEVER)
-    opened = np.where(bought, deals.opened[np.maximum(episodes.deal, 0)] if len(deals.account) else 0, NEVER)
-    add(LOOKING, episodes.account, episodes.onset, np.where(deep, episodes.peak, episodes.end), RATES[LOOKING] * vigour)
-    studied = np.flatnonzero(deep)
-    add(
-        STUDYING,
-        episodes.account[studied],
-        episodes.peak[studied],
-        np.minimum(opened, episodes.end)[studied],
-        RATES[STUDYING] * vigour[studied],
-    )
-    chosen = np.flatnonzero(bought)
-    add(BUYING, episodes.account[chosen], opened[chosen], closes[chosen], RATES[BUYING] * vigour[chosen])
-    # Interest fades out.
-    fading = np.flatnonzero(deep)
-    add(
-        LOOKING,
-        episodes.account[fading],
-        episodes.end[fading],
-        episodes.end[fading] + 35 * DAY,
-        0.5 * RATES[LOOKING] * vigour[fading],
-    )
-
-    cold = np.flatnonzero((companies.source == 1) & (companies.rep >= 0) & (rng.random(n) < 0.6))
-    add(OUTREACH, cold, born[cold], np.full(len(cold), end), RATES[OUTREACH] * rng.gamma(0.8, 1.25, len(cold)))
-    met = np.flatnonzero(episodes.kind == MEET)
-    add(
-        SELLING,
-        episodes.account[met],
-        episodes.meeting[met] - 10 * DAY,
-        episodes.meeting[met] + 15 * DAY,
-        np.full(len(met), RATES[SELLING]),
-    )
-    # Sales rests while a deal is stuck.
-    pace = RATES[SELLING] * np.exp(0.3 * rng.standard_normal(len(deals.account)))
-    add(SELLING, deals.account, deals.opened - 12 * DAY, np.minimum(deals.stuck_from, deals.closes), pace)
-    revived = np.flatnonzero(deals.stuck_until < deals.closes)
-    add(SELLING, deals.account[revived], deals.stuck_until[revived], deals.closes[revived], pace[revived])
-
-    use = RATES[USING] * np.exp(0.9 * rng.standard_normal(len(customers.account)))
-    leaving = customers.until != NEVER
-    last = np.where(leaving, customers.until - 80 * DAY, end)
-    add(USING, customers.account, customers.since + 5 * DAY, last, use)
-    add(USING, customers.account[leaving], last[leaving], customers.until[leaving], 0.25 * use[leaving])
-
-    spans = join(parts)
-    # A disqualified account is left alone, and no account has activities before it existed.
-    out = np.full(n, NEVER)
-    lasting = disqualified.until == NEVER
-    out[disqualified.account[lasting]] = disqualified.since[lasting] + 20 * DAY
-    spans.begin = np.maximum(spans.begin, born[spans.account])
-    spans.end = np.minimum(spans.end, out[spans.account])
-    return take(spans, np.flatnonzero((spans.begin < spans.end) & (spans.rate > 0)))
-
-
-def make_staged(
-    parameters: DemoParameters, companies: Companies, people: People, episodes: Episodes, deals: Deals
-) -> Staged:
-    """Return the meetings, held and not held, and the requests of the episodes and deals, without order."""
-    rng = parameters.stream("staged")
-    end = parameters.seconds
-    parts: list[Staged] = []
-
-    def add(key, account, occurred, place, outcome, content):
-        clock = companies.clock[account]
-        when = to_working_hours(parameters, clock, occurred, rng.random(len(account)))
-        when = np.maximum(when, np.maximum(companies.created[account], 0) + HOUR)
-        size = len(account)
-        type_code = np.full(size, CODE[key]) if isinstance(key, str) else key
-        row = Staged(account, type_code, when, np.broadcast_to(place, size), np.broadcast_to(outcome, size), content)
-        parts.append(take(row, np.flatnonzero((when < end) & (occurred < end))))
-
-    asked = np.flatnonzero(episodes.hot != NEVER)
-    hot_types = np.array([CODE[key] for key in ("demo_request", "trial_start", "price_request", "contact_sales")])
-    hot = hot_types[np.searchsorted([0.45, 0.65, 0.85], rng.random(len(asked)))]
-    hot = np.where(episodes.is_return[asked], hot_types[0], hot)
-    place = rng.integers(0, 3, len(asked))
-    add(hot, episodes.account[asked], episodes.hot[asked], place, 0, np.zeros(len(asked), dtype=np.int64))
-
-    def meet(account, occurred, content, missed):
-        """A meeting that was held, with one to three people, and in some cases one before that was not."""
-        size = len(account)
-        people_there = np.minimum(np.searchsorted([0.35, 0.75], rng.random(size)) + 1, people.count(account))
-        for place in range(3):
-            there = np.flatnonzero(people_there > place)
-            add("meeting", account[there], occurred[there], place, 1, content[there])
-        off = np.flatnonzero(rng.random(size) < missed)
-        before = occurred[off] - rng.integers(3 * DAY, 12 * DAY, len(off))
-        add("meeting", account[off], before, 0, rng.integers(2, 4, len(off)), content[off])
-
-    met = np.flatnonzero(episodes.meeting != NEVER)
-    meet(episodes.account[met], episodes.meeting[met], np.zeros(len(met), dtype=np.int64), 0.2)
-    for stage in range(1, 4):
-        moves = np.flatnonzero((deals.entered[:, stage] < deals.closes) & (deals.entered[:, stage] > deals.opened))
-        moves = moves[rng.random(len(moves)) < 0.75]
-        when = deals.entered[moves, stage] - rng.integers(0, 3 * DAY, len(moves))
-        meet(deals.account[moves], when, np.full(len(moves), stage + 1), 0.12)
-    return join(parts)
 
 
 def make_activities(
@@ -282,10 +116,11 @@ def make_activities(
 
     result = _empty(total)
     filler = _Filler(parameters, companies, people, spans, low, high, catalogue, seasons)
-    done = 0
-    for part, (first, last) in enumerate(_chunks(counts)):
-        done += filler.fill(result, done, part, np.repeat(np.arange(first, last), counts[first:last]))
-    filler.fill_staged(result, done, staged)
+    upto = np.cumsum(counts)
+    for part, done in enumerate(range(0, wanted, CHUNK)):
+        activity = np.arange(done, min(done + CHUNK, wanted))
+        filler.fill(result, done, part, np.searchsorted(upto, activity, side="right"))
+    filler.fill_staged(result, wanted, staged)
     order = np.argsort(result.recorded, kind="stable")
     for name in vars(result):
         setattr(result, name, getattr(result, name)[order])
@@ -306,20 +141,20 @@ def _empty(size: int) -> Activities:
     )
 
 
-def _chunks(counts: np.ndarray) -> list[tuple[int, int]]:
-    """Cut the spans into runs of about `CHUNK` activities."""
-    sums = np.cumsum(counts)
-    if not len(sums) or not sums[-1]:
-        return []
-    limits = np.searchsorted(sums, np.arange(CHUNK, sums[-1] + CHUNK, CHUNK), side="left") + 1
-    limits = np.unique(np.minimum(np.concatenate([[0], limits]), len(counts)))
-    return list(zip(limits[:-1].tolist(), limits[1:].tolist(), strict=True))
-
-
 class _Filler:
     """Draws the activities of spans, one chunk after the other."""
 
-    def __init__(self, parameters, companies, people, spans, low, high, catalogue, seasons):
+    def __init__(
+        self,
+        parameters: DemoParameters,
+        companies: Companies,
+        people: People,
+        spans: Spans,
+        low: np.ndarray,
+        high: np.ndarray,
+        catalogue: Catalogue,
+        seasons: Seasons,
+    ):
         self.parameters, self.companies, self.people, self.spans = parameters, companies, people, spans
         self.low, self.high, self.catalogue, self.seasons = low, high, catalogue, seasons
         self.mix = np.array([_lookup(MIX[kind]) for kind in range(len(MIX))])
@@ -327,8 +162,8 @@ class _Filler:
         durations = np.array([DURATIONS.get(key, (1.0, 1.0, 0.1, 2.0)) for key in TYPES])
         self.unrecorded, self.median, self.spread, self.most = durations.T
 
-    def fill(self, result: Activities, done: int, part: int, span: np.ndarray) -> int:
-        """Draw one activity for each entry of `span`, a number in the spans; return how many."""
+    def fill(self, result: Activities, done: int, part: int, span: np.ndarray) -> None:
+        """Draw one activity for each entry of `span`, a number in the spans."""
         rng = self.parameters.stream("activity", part)
         size = len(span)
         account = self.spans.account[span]
@@ -348,7 +183,6 @@ class _Filler:
         place = np.minimum((known * rng.random(size) ** UNEVEN[kind]).astype(np.int64), known - 1)
         contact = np.where(named, self.people.first[account] + place, NONE)
         self._store(rng, result, done, account, contact, type_code, occurred, None, None)
-        return size
 
     def fill_staged(self, result: Activities, done: int, staged: Staged) -> None:
         """Store the activities the story needs."""
@@ -360,7 +194,9 @@ class _Filler:
             rng, result, done, staged.account, contact, staged.type, staged.occurred, staged.outcome, staged.content
         )
 
-    def _at_its_date(self, rng, type_code: np.ndarray, span: np.ndarray, occurred: np.ndarray) -> np.ndarray:
+    def _at_its_date(
+        self, rng: np.random.Generator, type_code: np.ndarray, span: np.ndarray, occurred: np.ndarray
+    ) -> np.ndarray:
         """Move attendance to the next webinar or event, unless that is too late; such webinars were watched later."""
         for key, dates in (("webinar", self.catalogue.webinars), ("event", self.catalogue.events)):
             at = np.flatnonzero(type_code == CODE[key])
@@ -372,19 +208,30 @@ class _Filler:
             occurred[at[fits]] = date[fits]
         return occurred
 
-    def _store(self, rng, result, done, account, contact, type_code, occurred, outcome, content_number):
+    def _store(
+        self,
+        rng: np.random.Generator,
+        result: Activities,
+        done: int,
+        account: np.ndarray,
+        contact: np.ndarray,
+        type_code: np.ndarray,
+        occurred: np.ndarray,
+        outcome: np.ndarray | None,
+        content_number: np.ndarray | None,
+    ) -> None:
         size = len(account)
         here = slice(done, done + size)
         seconds = self.median[type_code] * np.exp(self.spread[type_code] * rng.standard_normal(size))
         seconds = np.clip(np.round(seconds), 1, self.most[type_code]).astype(np.int64)
-        seconds[rng.random(size) < self.unrecorded[type_code]] = UNKNOWN_TIME
+        seconds[rng.random(size) < self.unrecorded[type_code]] = NONE
         if outcome is None:
             outcome = np.zeros(size, dtype=np.int64)
             called = type_code == CODE["sales_call"]
             answered = rng.random(size) < 0.45
-            outcome[called] = np.where(answered[called], 4, 5)
+            outcome[called] = np.where(answered[called], CONNECTED, NO_ANSWER)
             seconds[called & ~answered] = 0
-        seconds[(outcome == 2) | (outcome == 3)] = 0
+        seconds[(outcome == NO_SHOW) | (outcome == CANCELLED)] = 0
 
         catalogue = self.catalogue
         language = self.companies.is_chinese[account].astype(np.int64)
@@ -408,7 +255,7 @@ class _Filler:
         result.campaign[here] = campaign
         result.content[here] = content
 
-    def _learnt(self, rng, type_code: np.ndarray, occurred: np.ndarray) -> np.ndarray:
+    def _learnt(self, rng: np.random.Generator, type_code: np.ndarray, occurred: np.ndarray) -> np.ndarray:
         """Return when the activities became known: soon, lists of attendants and notes of sales later, a few late."""
         size = len(occurred)
         delay = rng.exponential(90.0, size)

@@ -138,7 +138,12 @@ _PAIRS = _words(
     问問 购購 户戶 宁寧 线線 采採 维維 时時 约約 价價 试試 预預 请請 费費
     """
 )
-TO_TRADITIONAL = str.maketrans(dict(_PAIRS))
+_TO_TRADITIONAL = str.maketrans({pair[0]: pair[1] for pair in _PAIRS})
+
+
+def traditional(text: str) -> str:
+    """Return a name or title as it is written in Taiwan and Hong Kong."""
+    return text.translate(_TO_TRADITIONAL).replace("運營", "營運")
 
 
 @dataclass(frozen=True)
@@ -277,7 +282,8 @@ CHINESE_GIVEN = _pairs(
     伟/wei 芳/fang 娜/na 敏/min 静/jing 丽/li 强/qiang 磊/lei 军/jun 洋/yang
     勇/yong 艳/yan 杰/jie 涛/tao 明/ming 超/chao 秀英/xiuying 霞/xia 平/ping 刚/gang
     桂英/guiying 文/wen 辉/hui 建华/jianhua 志强/zhiqiang 晓明/xiaoming 雪梅/xuemei 海燕/haiyan 国庆/guoqing
-    子涵/zihan 雨桐/yutong 浩然/haoran 思远/siyuan 嘉怡/jiayi 俊杰/junjie 佳宁/jianing 梓轩/zixuan 欣怡/xinyi 立新/lixin 春华/chunhua
+    子涵/zihan 雨桐/yutong 浩然/haoran 思远/siyuan 嘉怡/jiayi 俊杰/junjie 佳宁/jianing 梓轩/zixuan 欣怡/xinyi
+    立新/lixin 春华/chunhua
     """
 )
 FIRST_NAMES = _words(
@@ -356,11 +362,11 @@ class Title:
 
 TITLES: tuple[Title, ...] = (
     Title("Chief Executive Officer", "首席执行官", "c_level", "executive"),
-    Title("Chief Information Officer", "首席信息官", "c_level", "it"),
+    Title("Chief Information Officer (CIO)", "首席信息官", "c_level", "it"),
     Title("Chief Technology Officer", "首席技术官", "c_level", "engineering"),
     Title("Chief Marketing Officer", "首席营销官", "c_level", "marketing"),
     Title("Chief Financial Officer", "首席财务官", "c_level", "finance"),
-    Title("Chief Operating Officer", "首席运营官", "c_level", "operations"),
+    Title("Chief Operations Officer", "首席运营官", "c_level", "operations"),
     Title("VP Sales", "销售副总裁", "vp", "sales"),
     Title("VP Marketing", "市场副总裁", "vp", "marketing"),
     Title("VP Engineering", "研发副总裁", "vp", "engineering"),

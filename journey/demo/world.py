@@ -22,7 +22,9 @@ from journey.demo.interest import (
 from journey.demo.parameters import HOUR, DemoParameters
 from journey.demo.people import People, make_people
 from journey.demo.seasons import Seasons
-from journey.demo.touches import Activities, make_activities, make_spans, make_staged
+from journey.demo.spans import make_spans
+from journey.demo.staged import make_staged
+from journey.demo.touches import Activities, make_activities
 
 
 @dataclass
