@@ -276,7 +276,7 @@ class OpportunityChanges(FactTarget):
             values=", ".join(f"{sql} AS {name}" for name, sql in values.items()),
             old=", ".join(f"t.{column}" for column in columns.values()),
             new=", ".join(values.values()),
-            content=", '|', ".join(f"coalesce({part}::text, '')" for part in parts),
+            content=", '|', ".join(f"coalesce(({part})::text, '')" for part in parts),
         )
 
     def _flag_order(self, run: Run) -> None:
@@ -329,6 +329,8 @@ class OpportunityChanges(FactTarget):
             run.flag("no_date", f"{FACTS} s")
         if "crm_stage" in given:
             run.flag("unmapped_stage", f"{FACTS} s JOIN journey_crmstage m ON m.id = s.crm_stage WHERE m.meaning = ''")
-        if {"expected_close", "crm_stage", "occurred_at"} <= given:
-            flag_expectations(run, f"SELECT *, occurred_at AS at FROM {FACTS}")
+        if "expected_close" in given:
+            stage = "crm_stage" if "crm_stage" in given else "NULL::bigint AS crm_stage"
+            at = "occurred_at" if "occurred_at" in given else "NULL::timestamptz"
+            flag_expectations(run, f"SELECT n, row, line, expected_close, {stage}, {at} AS at FROM {FACTS}")
         flag_states(run, f"SELECT * FROM {FACTS}")

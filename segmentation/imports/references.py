@@ -1,0 +1,74 @@
+"""Finding the accounts and contacts that rows name."""
+
+from segmentation.imports.staging import Run
+
+ACCOUNT_IDS = "import_account_ids"
+CONTACT_IDS = "import_contact_ids"
+
+# An external id counts before names and domains: it is the only one that cannot be shared.
+_ACCOUNTS = """
+WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref, lower({ref}) AS low FROM {rows} s WHERE {ref} <> ''),
+exact AS (
+    SELECT r.ref, a.id FROM refs r
+    JOIN segmentation_account a ON a.source_system = %(system)s AND a.external_id = r.ref
+    {staged_exact}
+),
+rest AS MATERIALIZED (SELECT ref, low FROM refs WHERE ref NOT IN (SELECT ref FROM exact)),
+named AS (
+    SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON lower(a.name) = r.low
+    UNION SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON a.domain = r.low
+    UNION SELECT r.ref, a.id FROM rest r JOIN
+        (SELECT id, unnest(other_names) AS name FROM segmentation_account WHERE other_names <> '{{}}') a ON lower(a.name) = r.low
+    UNION SELECT r.ref, a.id FROM rest r JOIN
+        (SELECT id, unnest(other_domains) AS name FROM segmentation_account WHERE other_domains <> '{{}}') a ON lower(a.name) = r.low
+    {staged_named}
+)
+SELECT ref, min(id) AS id, count(DISTINCT id) AS candidates
+FROM (SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM named) f GROUP BY ref
+"""
+
+_STAGED_EXACT = "UNION SELECT r.ref, s.id FROM refs r JOIN {rows} s ON s.external_id = r.ref"
+_STAGED_NAMED = """
+    UNION SELECT r.ref, s.id FROM rest r JOIN {rows} s ON lower(s.name) = r.low
+    UNION SELECT r.ref, s.id FROM rest r JOIN {rows} s ON s.domain = r.low AND s.domain <> ''
+"""
+
+_CONTACTS = """
+WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref, lower({ref}) AS low FROM {rows} s WHERE {ref} <> ''),
+exact AS (
+    SELECT r.ref, c.id FROM refs r JOIN segmentation_contact c ON c.source_system = %(system)s AND c.external_id = r.ref
+),
+mailed AS (
+    SELECT r.ref, c.id FROM refs r JOIN segmentation_contact c ON lower(c.email) = r.low
+    WHERE r.ref NOT IN (SELECT ref FROM exact)
+)
+SELECT f.ref, min(f.id) AS id, count(DISTINCT f.id) AS candidates, min(c.account_id) AS account_id
+FROM (SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM mailed) f JOIN segmentation_contact c ON c.id = f.id GROUP BY f.ref
+"""
+
+
+def find_accounts(run: Run, ref: str, *, staged: bool = False, table: str = ACCOUNT_IDS) -> None:
+    """Make a table of the accounts that a column of the staged rows names: ref, id, candidates.
+
+    By external id, else by name, other name or domain, whatever the case.
+
+    Args:
+        run: the import.
+        ref: the column, or an expression over the staged rows `s`.
+        staged: look among the staged rows too (accounts of the same file, with their ids already given).
+        table: what to call the table.
+    """
+    exact, named = (_STAGED_EXACT, _STAGED_NAMED) if staged else ("", "")
+    run.temp(
+        table,
+        _ACCOUNTS,
+        {"system": run.source_system},
+        ref=ref,
+        staged_exact=exact.format(rows="import_rows"),
+        staged_named=named.format(rows="import_rows"),
+    )
+
+
+def find_contacts(run: Run, ref: str) -> None:
+    """Make a table of the contacts that a column names, by external id or mail address: ref, id, candidates, account_id."""
+    run.temp(CONTACT_IDS, _CONTACTS, {"system": run.source_system}, ref=ref)
