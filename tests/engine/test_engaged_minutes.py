@@ -108,7 +108,9 @@ def test_minimum_seniority_lets_its_own_rank_and_higher_ones_through(seniority: 
 
 def test_weights_round_half_up_for_each_activity() -> None:
     # 1 s at 50 % is 0.5 s and counts 1 s: two of them count 2 s, not 1 s.
-    history = History(activities=tuple(Activity(time=day(1), seconds=1, contact=1, seniority="other") for _ in range(2)))
+    history = History(
+        activities=tuple(Activity(time=day(1), seconds=1, contact=1, seniority="other") for _ in range(2))
+    )
     journey = {
         "seniority_weights": {"other": 50},
         "stages": [
@@ -133,7 +135,10 @@ def test_a_weight_of_nothing_takes_the_time_out_but_not_the_activity() -> None:
 
 
 def test_measure_says_how_many_minutes_are_missing() -> None:
-    criterion, facts = make_criterion("engaged_minutes", {"minutes": 60}), facts_of([History(activities=(minutes(1, 45),))])
+    criterion, facts = (
+        make_criterion("engaged_minutes", {"minutes": 60}),
+        facts_of([History(activities=(minutes(1, 45),))]),
+    )
     measure = criterion.measure(facts, 0, day(2))
     assert (measure.value, measure.needed, measure.rows) == (45, 60, (0,))
     assert measure.missing == "15 min 1 s more"

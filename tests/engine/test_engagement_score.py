@@ -36,7 +36,9 @@ def test_exactly_the_score_is_not_more_and_something_is_missing() -> None:
     history = History(activities=(minutes(0, 4.1),))
     assert changes(history, "engagement_score", score=4.1, comparator=">") == [False]
     assert changes(history, "engagement_score", score=4.1)[1] == (day(0), True)
-    measure = make_criterion("engagement_score", {"score": 4.1, "comparator": ">"}).measure(facts_of([history]), 0, day(0))
+    measure = make_criterion("engagement_score", {"score": 4.1, "comparator": ">"}).measure(
+        facts_of([history]), 0, day(0)
+    )
     assert measure.gap > 0
     assert measure.missing
 

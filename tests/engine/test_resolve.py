@@ -62,9 +62,7 @@ class TestPrecedence:
 
     def test_precedence_decides_not_the_order_of_writing_or_the_position(self) -> None:
         history = History(activities=acts(1))
-        document = journey(
-            stage("customer", 9, rule(count()), position=1), stage("mqa", 2, rule(count()), position=2)
-        )
+        document = journey(stage("customer", 9, rule(count()), position=1), stage("mqa", 2, rule(count()), position=2))
         assert stage_rows(history, document) == [("none", 0), ("customer", 1), ("none", 11)]
 
     def test_stages_may_be_skipped_in_both_directions(self) -> None:
@@ -101,26 +99,41 @@ class TestScopes:
         document = journey(stage("mqa", 1, rule(count(2), scope=[tier(1)]), rule(count())))
         one, other = ({"tier": FieldHistory(initial=n)} for n in (1, 2))
         assert stage_rows(History(activities=acts(1), fields=one), document) == [("none", 0)]
-        assert stage_rows(History(activities=acts(1), fields=other), document) == [("none", 0), ("mqa", 1), ("none", 11)]
+        assert stage_rows(History(activities=acts(1), fields=other), document) == [
+            ("none", 0),
+            ("mqa", 1),
+            ("none", 11),
+        ]
 
     def test_no_scope_that_matches_is_no_verdict(self) -> None:
         document = journey(stage("mqa", 1, rule(count(), scope=[tier(1)]), rule(count(), scope=[tier(2)])))
-        assert stage_rows(History(activities=acts(1), fields={"tier": FieldHistory(initial=3)}), document) == [("none", 0)]
+        assert stage_rows(History(activities=acts(1), fields={"tier": FieldHistory(initial=3)}), document) == [
+            ("none", 0)
+        ]
 
     def test_an_unknown_field_matches_no_scope_not_even_a_negated_one(self) -> None:
         negated = rule(count(), scope=[{**tier(1), "negate": True}])
         assert stage_rows(History(activities=acts(1)), journey(stage("mqa", 1, negated))) == [("none", 0)]
 
     def test_the_field_of_that_instant_decides(self) -> None:
-        history = History(activities=acts(1), fields={"tier": FieldHistory(initial=1, changes=((day(4), 2), (day(8), 1)))})
+        history = History(
+            activities=acts(1), fields={"tier": FieldHistory(initial=1, changes=((day(4), 2), (day(8), 1)))}
+        )
         document = journey(stage("mqa", 1, rule(count(), scope=[tier(2)])))
         assert stage_rows(history, document) == [("none", 0), ("mqa", 4), ("none", 8)]
 
     def test_all_terms_of_a_scope_must_hold(self) -> None:
         region = {"kind": "field", "params": {"field": "region", "value": "north"}}
         document = journey(stage("mqa", 1, rule(count(), scope=[tier(1), region])))
-        fields = {"tier": FieldHistory(initial=1), "region": FieldHistory(initial="south", changes=((day(3), "north"),))}
-        assert stage_rows(History(activities=acts(1), fields=fields), document) == [("none", 0), ("mqa", 3), ("none", 11)]
+        fields = {
+            "tier": FieldHistory(initial=1),
+            "region": FieldHistory(initial="south", changes=((day(3), "north"),)),
+        }
+        assert stage_rows(History(activities=acts(1), fields=fields), document) == [
+            ("none", 0),
+            ("mqa", 3),
+            ("none", 11),
+        ]
 
     def test_the_stay_names_the_rule_that_began_it(self) -> None:
         document = journey(stage("mqa", 1, rule(count(9), scope=[tier(1)]), rule(count())))
@@ -147,7 +160,11 @@ class TestKOfN:
 
     def test_unknown_when_the_unknown_decides(self) -> None:
         history = History(flags=flagged((2, 5)))
-        assert self.verdict(history, FLAG, DISQUALIFIED, self.UNKNOWN, at_least=2) == [False, (day(2), None), (day(5), False)]
+        assert self.verdict(history, FLAG, DISQUALIFIED, self.UNKNOWN, at_least=2) == [
+            False,
+            (day(2), None),
+            (day(5), False),
+        ]
 
     def test_not_unknown_is_unknown(self) -> None:
         assert self.verdict(History(), {**self.UNKNOWN, "negate": True}) == [None]
@@ -164,7 +181,9 @@ class TestKOfN:
         assert found == [False, *(row for a, b in rows for row in ((day(a), True), (day(b), False)))]
 
     def test_no_scope_that_matches_is_unknown_for_a_rule_of_its_own(self) -> None:
-        facts = facts_of([History(fields={"tier": FieldHistory(initial=2, changes=((day(3), 1),))}, flags=flagged((1, 5)))])
+        facts = facts_of(
+            [History(fields={"tier": FieldHistory(initial=2, changes=((day(3), 1),))}, flags=flagged((1, 5)))]
+        )
         steps = rule_steps(parse_rule(rule(FLAG, scope=[tier(1)])), facts)
         assert [answer_of(steps.at(0, day(d))) for d in (0, 1, 2, 3, 4, 5)] == [None, None, None, True, True, False]
 

@@ -70,7 +70,8 @@ class TestCriteria:
         assert (error.code, error.field) == ("not_finite", name)
 
     @pytest.mark.parametrize(
-        ("value", "code"), [(0, "out_of_range"), (MAX_DAYS + 1, "out_of_range"), (1.5, "not_whole"), (-1, "out_of_range")]
+        ("value", "code"),
+        [(0, "out_of_range"), (MAX_DAYS + 1, "out_of_range"), (1.5, "not_whole"), (-1, "out_of_range")],
     )
     def test_window_out_of_range(self, value: float, code: str) -> None:
         error = refused_criterion("engaged_minutes", minutes=1, window_days=value)
@@ -234,7 +235,11 @@ class TestJourneys:
 
 class TestLoops:
     def test_the_path_is_named_from_the_first_to_its_return(self) -> None:
-        needs = {"segment:hot": ["journey:standard"], "journey:standard": ["segment:big"], "segment:big": ["segment:hot"]}
+        needs = {
+            "segment:hot": ["journey:standard"],
+            "journey:standard": ["segment:big"],
+            "segment:big": ["segment:hot"],
+        }
         assert find_loop(needs) == ["segment:hot", "journey:standard", "segment:big", "segment:hot"]
 
     def test_the_way_into_the_loop_is_left_out(self) -> None:

@@ -28,7 +28,10 @@ MQA = {
         {
             "name": "All others",
             "criteria": [
-                {"kind": "engaged_people", "params": {"people": 3, "count": "persona", "minutes": 0, "window_days": 90}},
+                {
+                    "kind": "engaged_people",
+                    "params": {"people": 3, "count": "persona", "minutes": 0, "window_days": 90},
+                },
                 {
                     "kind": "engaged_people",
                     "params": {
@@ -51,8 +54,10 @@ def account(tier: int | None, *activities: Activity) -> History:
     return History(activities=activities, fields={"tier": FieldHistory(initial=tier)})
 
 
-def did(at: float, contact: int | None, seconds: int, seniority: str = "", type: str = "webinar", role: str = "") -> Activity:  # noqa: A002
-    return Activity(time=day(at), contact=contact, seconds=seconds, seniority=seniority, type=type, role=role)
+def did(
+    at: float, contact: int | None, seconds: int, seniority: str = "", kind: str = "webinar", role: str = ""
+) -> Activity:
+    return Activity(time=day(at), contact=contact, seconds=seconds, seniority=seniority, type=kind, role=role)
 
 
 class TestTierOne:
@@ -75,18 +80,24 @@ class TestTierOne:
         history = account(1, did(0, 1, 90 * 60, "manager"), did(1, 2, 10 * 60 + more, "director"))
         assert stage_rows(history, JOURNEY) == rows
 
-    @pytest.mark.parametrize(("seniority", "qualifies"), [("", False), ("other", False), ("manager", True), ("c_level", True)])
+    @pytest.mark.parametrize(
+        ("seniority", "qualifies"), [("", False), ("other", False), ("manager", True), ("c_level", True)]
+    )
     def test_title_manager_or_above(self, seniority: str, qualifies: bool) -> None:
         history = account(1, did(0, 1, 90 * 60, "manager"), did(1, 2, 90 * 60, seniority))
         assert (len(stage_rows(history, JOURNEY)) > 1) is qualifies
 
-    @pytest.mark.parametrize(("type_", "qualifies"), [("webinar", True), ("page", True), ("mail", False), ("login", False)])
+    @pytest.mark.parametrize(
+        ("type_", "qualifies"), [("webinar", True), ("page", True), ("mail", False), ("login", False)]
+    )
     def test_marketing_activities_only(self, type_: str, qualifies: bool) -> None:
-        history = account(1, did(0, 1, 90 * 60, "manager"), did(1, 2, 90 * 60, "manager", type=type_))
+        history = account(1, did(0, 1, 90 * 60, "manager"), did(1, 2, 90 * 60, "manager", kind=type_))
         assert (len(stage_rows(history, JOURNEY)) > 1) is qualifies
 
     @pytest.mark.parametrize(("at", "rows"), [(89, [("none", 0), ("mqa", 89), ("none", 90)]), (90, [("none", 0)])])
-    def test_three_months_are_ninety_days_and_the_ninetieth_is_too_late(self, at: int, rows: list[tuple[str, int]]) -> None:
+    def test_three_months_are_ninety_days_and_the_ninetieth_is_too_late(
+        self, at: int, rows: list[tuple[str, int]]
+    ) -> None:
         history = account(1, did(0, 1, 50 * 60, "manager"), did(at, 2, 50 * 60, "manager"))
         assert stage_rows(history, JOURNEY) == rows
 
@@ -95,7 +106,10 @@ class TestTierOne:
         assert stage_rows(history, JOURNEY) == [("none", 0)]
 
     def test_the_rule_of_the_others_does_not_count_for_tier_one(self) -> None:
-        people = [did(0, n, 3600, "other" if n else "vp", role=role) for n, role in enumerate(("user", "influencer", "decision_maker"))]
+        people = [
+            did(0, n, 3600, "other" if n else "vp", role=role)
+            for n, role in enumerate(("user", "influencer", "decision_maker"))
+        ]
         assert stage_rows(account(1, *people), JOURNEY) == [("none", 0)]
         assert stage_rows(account(2, *people), JOURNEY) == [("mqa", 0), ("none", 90)]
 
@@ -123,13 +137,18 @@ class TestAllOthers:
         history = account(3, *self.personas("decision_maker", "influencer", "user", vp_seconds=seconds))
         assert (len(stage_rows(history, JOURNEY)) > 1) is qualifies
 
-    @pytest.mark.parametrize(("seniority", "qualifies"), [("director", False), ("vp", True), ("c_level", True), ("", False)])
+    @pytest.mark.parametrize(
+        ("seniority", "qualifies"), [("director", False), ("vp", True), ("c_level", True), ("", False)]
+    )
     def test_vp_or_above(self, seniority: str, qualifies: bool) -> None:
         history = account(3, *self.personas("decision_maker", "influencer", "user", seniority=seniority))
         assert (len(stage_rows(history, JOURNEY)) > 1) is qualifies
 
     def test_the_sixty_minutes_are_of_one_person(self) -> None:
-        activities = [*self.personas("decision_maker", "influencer", "user", vp_seconds=1800), did(0, 7, 1800, "vp", role="decision_maker")]
+        activities = [
+            *self.personas("decision_maker", "influencer", "user", vp_seconds=1800),
+            did(0, 7, 1800, "vp", role="decision_maker"),
+        ]
         assert stage_rows(account(2, *activities), JOURNEY) == [("none", 0)]
 
     def test_an_account_of_unknown_tier_is_one_of_the_others(self) -> None:

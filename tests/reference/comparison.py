@@ -1,5 +1,6 @@
 """Compares the engine with the reference on given histories, and makes a failing case small."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pprint import pformat
@@ -45,7 +46,10 @@ def stage_rows(history: History, document: Mapping[str, Any]) -> list[tuple[str,
     """
     check([history], document)
     journey = parse_journey(document)
-    return [(journey.stages[s].key, (start - history.start) / DAY) for s, _r, start, _e in engine_stays([history], document)[0]]
+    return [
+        (journey.stages[s].key, (start - history.start) / DAY)
+        for s, _r, start, _e in engine_stays([history], document)[0]
+    ]
 
 
 def answer_of(value: int) -> Answer:
@@ -58,7 +62,7 @@ def around(instants: Iterable[int]) -> set[int]:
 
 
 def check(histories: Sequence[History], document: Mapping[str, Any], measures: bool = True) -> int:
-    """Raise Difference where the engine does not equal the reference. Returns how many histories were too close to call."""
+    """Raise Difference where the engine does not equal the reference. Returns how many were too close to call."""
     journey = parse_journey(document)
     facts = with_weights(facts_of(histories), journey.seniority_weights or {})
     program = compile_journey(journey)
@@ -124,7 +128,7 @@ def check_stays(journey: JourneyRules, reference: Reference, steps: Iterable[Ste
     start = reference.history.start
     if not rows or rows[0][2] != start or rows[-1][3] != FAR_FUTURE:
         raise Difference(f"the stays do not reach from the start of the history to the end of time: {rows}")
-    for one, other in zip(rows, rows[1:], strict=False):
+    for one, other in itertools.pairwise(rows):
         if one[3] != other[2] or one[0] == other[0] or one[2] >= one[3]:
             raise Difference(f"the stays are not seamless or neighbours are equal: {rows}")
     points = {row[2] for row in rows} | {int(t) for step in steps for t in step.of(entity)[1]}
@@ -156,12 +160,14 @@ def _parsed_rules(document: Mapping[str, Any]) -> list[Any]:
     return [rule for s in document["stages"] for rule in (*by_key[s["key"]].enter, *by_key[s["key"]].stay)]
 
 
-# --- Making a failing case small -------------------------------------------------------------------------------------
+# --- Making a failing case small -----------------------------------------------------------------------------------
 
 Case = tuple[History, Mapping[str, Any]]
 
 
-def smallest(history: History, document: Mapping[str, Any], fails: Callable[[History, Mapping[str, Any]], bool]) -> Case:
+def smallest(
+    history: History, document: Mapping[str, Any], fails: Callable[[History, Mapping[str, Any]], bool]
+) -> Case:
     """Leave out facts and rules one after the other as long as the case still fails."""
     case: Case = (history, document)
     smaller = True
@@ -229,7 +235,7 @@ def report(history: History, document: Mapping[str, Any]) -> str:
     return f"history = {pformat(history, width=110)}\njourney = {pformat(document, width=110, sort_dicts=False)}"
 
 
-# --- One criterion, for tests that say who did what when ---------------------------------------------------------------
+# --- One criterion, for tests that say who did what when -----------------------------------------------------------
 
 
 def changes(history: History, kind: str, **params: Any) -> list[Any]:

@@ -65,7 +65,9 @@ class TooCloseError(Exception):
 class Criterion:
     """One criterion on one history."""
 
-    def __init__(self, history: History, kind: str, params: Mapping[str, Any], weights: Mapping[str, int] | None = None):
+    def __init__(
+        self, history: History, kind: str, params: Mapping[str, Any], weights: Mapping[str, int] | None = None
+    ):
         self.history = history
         self.kind = kind
         self.p = {**DEFAULTS[kind], **params}
@@ -208,7 +210,7 @@ class Criterion:
             found.add(high * SECOND)
         return found
 
-    # --- Fields, flags, stages of another journey --------------------------------------------------------------------
+    # --- Fields, flags, stages of another journey ------------------------------------------------------------------
 
     def _field(self, instant: int) -> Answer:
         known = self.history.fields.get(self.p["field"])
@@ -235,7 +237,7 @@ class Criterion:
     def _stage_candidates(self) -> set[int]:
         return _bounds(self.history.stages)
 
-    # --- Deals -------------------------------------------------------------------------------------------------------
+    # --- Deals -----------------------------------------------------------------------------------------------------
 
     @cached_property
     def _moves(self) -> dict[int, list[DealChange]]:
@@ -330,7 +332,7 @@ class Criterion:
     def _former_customer_candidates(self) -> set[int]:
         return self._deal_candidates() | _bounds(self.history.customer)
 
-    # --- Recycling: has a memory -------------------------------------------------------------------------------------
+    # --- Recycling: has a memory -----------------------------------------------------------------------------------
 
     @cached_property
     def _holds(self) -> list[tuple[int, int]]:
@@ -467,7 +469,7 @@ def _compare_field(value: Any, operator: str, wanted: Any) -> Answer:
     raise AssertionError(operator)
 
 
-# --- Rules and stages --------------------------------------------------------------------------------------------------
+# --- Rules and stages ----------------------------------------------------------------------------------------------
 
 
 class Reference:

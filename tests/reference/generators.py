@@ -4,6 +4,7 @@ Days come from a short list and windows, holds and minimum stays are differences
 window meets what enters it; now and then a fact is moved by a microsecond or some seconds.
 """
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +55,7 @@ class Dice:
     def some(self, items: Sequence[Any], least: int = 0, most: int = 2) -> list[Any]:
         return self.rng.sample(list(items), min(len(items), self.rng.randint(least, most)))
 
-    # --- Histories -----------------------------------------------------------------------------------------------
+    # --- Histories -------------------------------------------------------------------------------------------------
 
     def time(self) -> int:
         t = BASE + self.one(DAYS) * DAY
@@ -164,9 +165,7 @@ class Dice:
     def _stage_periods(self) -> tuple[Period, ...]:
         times = sorted({self.time() for _ in range(self.one((0, 0, 2, 3, 4)))})
         made = [
-            Period(key=self.one(OTHER_STAGES), start=a, end=b)
-            for a, b in zip(times, times[1:], strict=False)
-            if self.chance(0.8)
+            Period(key=self.one(OTHER_STAGES), start=a, end=b) for a, b in itertools.pairwise(times) if self.chance(0.8)
         ]
         if times and self.chance(0.5):
             made.append(Period(key=self.one(OTHER_STAGES), start=times[-1]))
@@ -194,7 +193,9 @@ class Dice:
         self.rng.shuffle(stages)
         journey: dict[str, Any] = {"stages": stages}
         if self.chance(0.3):
-            journey["seniority_weights"] = {s: self.one((0, 1, 50, 100, 125, 150, 200)) for s in self.some(SENIORITIES, 1, 5)}
+            journey["seniority_weights"] = {
+                s: self.one((0, 1, 50, 100, 125, 150, 200)) for s in self.some(SENIORITIES, 1, 5)
+            }
         return journey
 
     def rule(self, pool: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -293,11 +294,19 @@ class Dice:
             return {"field": name, "operator": operator, "value": [1, 2] if operator == "in" else self.one(known)}
         if name == "region":
             operator = self.one(("is", "in", "contains"))
-            return {"field": name, "operator": operator, "value": {"in": ["NORTH", "west"], "contains": "OR"}.get(operator, "south")}
+            return {
+                "field": name,
+                "operator": operator,
+                "value": {"in": ["NORTH", "west"], "contains": "OR"}.get(operator, "south"),
+            }
         if name == "reference":
             return {"field": name, "value": self.one(known)}
         operator = self.one(("is", "in", "contains"))
-        return {"field": name, "operator": operator, "value": ["Crm", "erp"] if operator == "in" else self.one(("crm", "MAIL"))}
+        return {
+            "field": name,
+            "operator": operator,
+            "value": ["Crm", "erp"] if operator == "in" else self.one(("crm", "MAIL")),
+        }
 
     def _recycle(self) -> dict[str, Any]:
         lost_from = self.some(("identified", "active", "intent"), 0, 3)

@@ -159,7 +159,9 @@ Arrange = Callable[[Iterable[Any]], list[Any]]
 def _activity_table(histories: Sequence[History], arrange: Arrange) -> ActivityTable:
     types, outcomes, departments, roles = (arrange(x) for x in (TYPES, OUTCOMES, DEPARTMENTS, ROLES))
     classes = Classes(
-        types=tuple(TypeFacts(key, key, t.side, t.category, t.is_hot, t.is_meeting) for key in types if (t := TYPES[key])),
+        types=tuple(
+            TypeFacts(key, key, t.side, t.category, t.is_hot, t.is_meeting) for key in types if (t := TYPES[key])
+        ),
         outcomes=tuple(outcomes),
         seniorities=SENIORITIES,
         departments=tuple(departments),
