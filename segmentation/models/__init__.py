@@ -2,6 +2,7 @@ from segmentation.models.accounts import Account, Contact, CustomField, SalesTea
 from segmentation.models.changes import FactTouch, FeedState
 from segmentation.models.choices import BuyingRole, Consent, Department, Relationship, Seniority, Tier
 from segmentation.models.flags import AccountFlag, FlagType
+from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
 
@@ -16,6 +17,7 @@ __all__ = [
     "FactTouch",
     "FeedState",
     "FlagType",
+    "IdempotencyKey",
     "ImportMapping",
     "ImportRun",
     "ImportTarget",
