@@ -1,5 +1,6 @@
 """What the journey adds to the pages of accounts: the stage in the list, the time line on the page."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -114,7 +115,10 @@ class AccountAdmin(PlainAccountAdmin):
         line = timeline(account)
         may_see_deals = request.user.has_perm("journey.view_opportunity")  # type: ignore[union-attr]
         may_see_activities = request.user.has_perm("scoring.view_activity")  # type: ignore[union-attr]
-        changes = line.changes if may_see_deals else []
+        if not may_see_deals:
+            line = replace(line, changes=[])
+        if not may_see_activities:
+            line = replace(line, points=[], activities=[], activity_number=0)
         return {
             "account": account,
             "empty": line.is_empty,
@@ -129,11 +133,11 @@ class AccountAdmin(PlainAccountAdmin):
             ],
             "activities": [
                 {"row": row, "chip": chip(row.type, SIDE_COLOURS.get(row.type.side, "")), "minutes": _minutes(row)}
-                for row in (line.activities if may_see_activities else [])
+                for row in line.activities
             ],
             "activity_number": line.activity_number,
             "activities_url": f"{admin_url('scoring_activity_changelist')}?account__id__exact={account.pk}",
-            "changes": [{"row": row, "chip": stage_chip(row.crm_stage)} for row in changes],
+            "changes": [{"row": row, "chip": stage_chip(row.crm_stage)} for row in line.changes],
             "field_changes": change_rows(line.field_changes),
             "most": LISTED,
             "may_see_deals": may_see_deals,

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from journey.admin.summaries import summary_of
 from journey.models import History, Journey, JourneyVersion
+from journey.services.replay import request_replay
 from segmentation.admin.base import ProductAdmin, ReadOnlyAdmin, ReadOnlyInline, admin_url, chip, link
 from segmentation.errors import ProblemError
 
@@ -232,12 +233,7 @@ class HistoryAdmin(ReadOnlyAdmin):
         if not self.has_rebuild_permission(request):
             raise PermissionDenied
         try:
-            from journey.services.replay import request_replay
-        except ImportError:
-            messages.error(request, gettext("Histories cannot be rebuilt from here yet: run manage.py replay --full."))
-            return HttpResponseRedirect(admin_url("index") or "/")
-        try:
-            request_replay(request.user)
+            request_replay(user=request.user)
         except ProblemError as problem:
             messages.error(request, str(problem))
         else:

@@ -11,10 +11,13 @@ from django.utils.translation import gettext, ngettext, pgettext
 
 from journey.admin.opportunities import MEANING_COLOURS
 from journey.models import EntryRule, Grade, OpportunityChange, StageMeaning
+from journey.selectors.explanations import stay_reasons
 from journey.selectors.timeline import ActivityPoint, FieldChange, Stay, Timeline, Track
 from scoring.admin.activities import SIDE_COLOURS
 from scoring.models import Side
 from segmentation.admin.base import GREY, HEX_COLOUR
+from segmentation.engine.errors import RuleError
+from segmentation.errors import ProblemError
 from segmentation.models import Account, SalesTeam
 
 LANE = 48  # pixels
@@ -43,7 +46,7 @@ def _safe(text: Any) -> str:
 
 def days_text(days: float) -> str:
     """Return a duration in days as people read it."""
-    rounded = round(days, 1) if days < 10 else round(days)
+    rounded = round(days, 1) if days < 10 and round(days, 1) % 1 else round(days)
     number = formats.number_format(rounded, use_l10n=True)
     return ngettext("%(number)s day", "%(number)s days", round(rounded)) % {"number": number}
 
@@ -347,12 +350,11 @@ def _plain_reason(stay: Stay, names: dict[int, str]) -> str:
 
 
 def _reasons(account: Account, track: Track) -> dict[dt.datetime, dict[str, Any]]:
-    """Return what the engine says about each stay, by its beginning; nothing where it cannot say."""
+    """Return what the engine says about each stay, by its beginning; nothing where the rules cannot be read."""
     try:
-        from journey.selectors.explanations import stay_reasons
-    except ImportError:
+        return {row["start_at"]: row for row in stay_reasons(account, track.shown.version)}
+    except (RuleError, ProblemError):  # a name its rules read is gone; the page of the version says which
         return {}
-    return {row["start_at"]: row for row in stay_reasons(account, track.shown.version)}
 
 
 def _with_names(change: FieldChange) -> FieldChange:

@@ -57,6 +57,7 @@ class ActivityTypeAdmin(ProductAdmin):
         ("side", ChoicesCheckboxFilter),
         ("is_hot", BooleanRadioFilter),
         ("active", BooleanRadioFilter),
+        UsedFilter,
     ]
     search_fields = ["name", "key", "category"]
     list_per_page = 50

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -20,7 +21,8 @@ PREFIX = "custom__"
 
 
 def _form_field(field: CustomField) -> forms.Field:
-    common: dict[str, Any] = {"label": field.label, "help_text": field.help_text, "required": False}
+    # Help texts of forms are HTML; this one was typed by a user.
+    common: dict[str, Any] = {"label": field.label, "help_text": escape(field.help_text), "required": False}
     match field.type:
         case CustomField.Type.NUMBER:
             return forms.DecimalField(widget=UnfoldAdminDecimalFieldWidget, **common)
