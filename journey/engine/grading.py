@@ -39,6 +39,18 @@ def _boundaries(span: Periods) -> tuple[Rows, Int64s]:
     return Rows(ends - 2 * counts, ends), time[order]
 
 
+def _fields_read(journey: JourneyRules) -> list[set[str]]:
+    """For each rule the fields its verdict rests on: its own, and the scopes of rules that come before it."""
+    read = []
+    for stage in journey.stages:
+        for group in (stage.enter, stage.stay):
+            scopes: set[str] = set()
+            for rule in group:
+                scopes |= {key for term in rule.scope for key in term.criterion.fields()}
+                read.append(scopes | {key for term in rule.terms for key in term.criterion.fields()})
+    return read
+
+
 def grades(journey: JourneyRules, facts: Facts, stays: Stays) -> NDArray[np.int16]:
     """int16[m]: exact where a dated fact lies at the start, derived where only time passed, assumed where the rule read
     a field before its recorded history, or the fact is dated only by when it was learnt."""
@@ -59,10 +71,9 @@ def grades(journey: JourneyRules, facts: Facts, stays: Stays) -> NDArray[np.int1
     for field in fields.values():
         mark(field.rows, field.time)
     grade = np.where(best == 2, EXACT, np.where(best == 1, ASSUMED, DERIVED)).astype(np.int16)
-    for number, rule in enumerate(journey.rules()):
-        read = {key for term in (*rule.scope, *rule.terms) for key in term.criterion.fields()}
+    for number, read in enumerate(_fields_read(journey)):
         if read:
-            known_from = np.maximum.reduce([fields[key].known_from for key in read])
+            known_from = np.maximum.reduce([fields[key].known_from for key in sorted(read)])
             grade[(stays.rule == number) & (stays.start < known_from[stays.entity])] = ASSUMED
     first = np.flatnonzero(np.diff(stays.entity, prepend=-1))
     grade[first] = np.where(facts.start_assumed[stays.entity[first]], ASSUMED, EXACT)

@@ -93,8 +93,9 @@ def read_stages(connection: Any, accounts: Int64s, wanted: Sequence[str], some: 
         connection,
         "SELECT i.account_id, i.start_at, coalesce(i.end_at, '9999-01-01+00'), array_position(%s, j.key || '/' || s.key)::int4"
         " FROM journey_stageinterval i JOIN journey_history h ON h.id = i.history_id AND h.state = 'current'"
-        " JOIN journey_journeyversion v ON v.id = h.version_id AND v.number ="
-        "   (SELECT max(p.number) FROM journey_journeyversion p WHERE p.journey_id = v.journey_id AND p.state = 'published')"
+        " JOIN journey_journeyversion v ON v.id = h.version_id AND v.number = (SELECT max(p.number) FROM journey_journeyversion p"
+        "   JOIN journey_history c ON c.version_id = p.id AND c.state = 'current'"
+        "   WHERE p.journey_id = v.journey_id AND p.state = 'published')"
         " JOIN journey_journey j ON j.id = v.journey_id JOIN journey_stage s ON s.id = i.stage_id"
         " WHERE i.account_id IS NOT NULL AND j.key || '/' || s.key = ANY (%s) " + where,
         {"account": "i8", "start": "time", "end": "time", "kind": "i4"},

@@ -11,7 +11,7 @@ from journey.facts.loading import Needs, all_facts, weighted
 from journey.models import JourneyVersion
 from journey.selectors.explanations import instant_of
 from journey.selectors.stages import stays_at
-from journey.selectors.versions import published_version
+from journey.selectors.versions import shown_version
 from segmentation.engine.resolve import OUT_OF_SCOPE, compile_journey, evaluate, snapshot
 from segmentation.engine.rules import parse_journey
 from segmentation.engine.steps import UNKNOWN, YES
@@ -86,7 +86,7 @@ def preview(document: Mapping[str, Any], version: JourneyVersion) -> dict[str, A
 
 def _published(version: JourneyVersion, now: Any) -> dict[int, str] | None:
     """Stage of every entity by the published version, None while it has no history."""
-    published = published_version(version.journey)
+    published = shown_version(version.journey)
     if published is None:
         return None
     return dict(stays_at(published, now).values_list("entity_id", "stage__key")) or None

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
+from journey.models import Criterion, EntryRule, History, Journey, JourneyVersion, Stage
 from segmentation.engine.rules import JourneyRules, parse_journey
 
 
@@ -64,6 +64,20 @@ def published_version(journey: Journey | str) -> JourneyVersion | None:
     lookup = {"journey__key": journey} if isinstance(journey, str) else {"journey": journey}
     return (
         JourneyVersion.objects.filter(state=JourneyVersion.State.PUBLISHED, **lookup).select_related("journey").order_by("-number").first()
+    )
+
+
+def shown_version(journey: Journey | str) -> JourneyVersion | None:
+    """The version readers see: the newest published one that has a history, so that publishing hides nothing.
+
+    None while no version of the journey has a history.
+    """
+    lookup = {"journey__key": journey} if isinstance(journey, str) else {"journey": journey}
+    return (
+        JourneyVersion.objects.filter(state=JourneyVersion.State.PUBLISHED, histories__state=History.State.CURRENT, **lookup)
+        .select_related("journey")
+        .order_by("-number")
+        .first()
     )
 
 

@@ -24,7 +24,7 @@ from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weig
 from journey.models import History, Journey, JourneyVersion
 from journey.selectors.histories import affected_entities, current_history, current_snapshots, entity_count
 from journey.selectors.stages import stage_counts
-from journey.selectors.versions import dependencies, published_version, published_versions, version_rules
+from journey.selectors.versions import dependencies, published_version, published_versions, shown_version, version_rules
 from journey.services.stays import COLUMNS, COPY_HEADER, COPY_TRAILER, copy_rows
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
@@ -194,7 +194,7 @@ def _read_histories(version: JourneyVersion) -> dict[str, int]:
     found = {}
     for name in dependencies([version])[f"journey:{version.journey.key}"]:
         key = name.removeprefix("journey:")
-        other = published_version(key)
+        other = shown_version(key)
         history = current_history(other) if other else None
         if history is None:
             raise JourneyError(
@@ -332,17 +332,22 @@ def _refresh(version: JourneyVersion, journey: JourneyRules, history: History, p
 
 
 def remove_old_histories() -> int:
-    """Drop the tables of replaced histories. One that is being read is left for the next time. Returns how many went."""
+    """Drop the tables of histories that were replaced or whose journey is gone. Returns how many went.
+
+    One that is being read is left for the next time.
+    """
+    kept = set(History.objects.exclude(state=History.State.OLD).values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journey_stageinterval'::regclass")
+        tables = {int(name.rpartition("_h")[2]): name for (name,) in cursor.fetchall()}
     removed = 0
-    for history in History.objects.filter(state=History.State.OLD):
+    for number in sorted(set(tables) - kept):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = '2s'")
-                cursor.execute(f"DROP TABLE IF EXISTS journey_stays_h{history.pk}")
-                history.delete()
+                cursor.execute(f"DROP TABLE {tables[number]}")
+                History.objects.filter(pk=number).delete()
             removed += 1
         except OperationalError:
             continue
     return removed
-
-

@@ -10,7 +10,7 @@ from journey.errors import JourneyError
 from journey.management.base import JourneyCommand, parse_instant
 from journey.selectors.explanations import explain
 from journey.selectors.journeys import find_entity, find_journey
-from journey.selectors.versions import published_version
+from journey.selectors.versions import published_version, shown_version
 
 
 class Command(JourneyCommand):
@@ -24,7 +24,7 @@ class Command(JourneyCommand):
 
     def run(self, **options: Any) -> None:
         journey = find_journey(options["journey"])
-        version = published_version(journey)
+        version = shown_version(journey) or published_version(journey)
         if version is None:
             raise JourneyError(
                 _("No version of the journey “%(value)s” is published."),

@@ -13,10 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 from journey.management.base import JourneyCommand, parse_instant
-from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
 from journey.selectors.stages import stage_counts
-from journey.selectors.versions import published_version
+from journey.selectors.versions import shown_version
 
 
 class Command(JourneyCommand):
@@ -47,8 +46,8 @@ class Command(JourneyCommand):
                 value=options["as_of"],
                 remedy=_("Facts are known up to now; give an earlier moment."),
             )
-        version = published_version(journey)
-        if version is None or current_history(version) is None:
+        version = shown_version(journey)
+        if version is None:
             raise JourneyError(
                 _("The journey “%(value)s” has no history yet."),
                 code="no_history",
