@@ -4,8 +4,8 @@ import pytest
 
 from segmentation.engine.criteria import make_criterion
 from segmentation.engine.errors import RuleError
-from tests.reference.comparison import changes
-from tests.reference.histories import FieldHistory, History, day
+from tests.reference.comparison import answer_of, changes
+from tests.reference.histories import FieldHistory, History, day, facts_of
 
 
 def tier(initial: float | None, *then: tuple[int, float | None]) -> History:
@@ -80,6 +80,13 @@ def test_yes_and_no_are_both_answers() -> None:
     history = History(fields={"reference": FieldHistory(initial=False)})
     assert changes(history, "field", field="reference", value=False) == [True]
     assert changes(history, "field", field="reference", value=True) == [False]
+
+
+def test_a_value_that_has_no_size_is_unknown_to_a_comparison_by_size() -> None:
+    # Custom fields are JSON: a number field may hold a text.
+    history = tier(2, (day(3), "many"), (day(5), True), (day(7), 3))  # type: ignore[arg-type]
+    steps = make_criterion("field", {"field": "tier", "operator": "above", "value": 1}).steps(facts_of([history]))
+    assert [answer_of(steps.at(0, day(d))) for d in (2, 3, 5, 7)] == [True, None, None, True]
 
 
 @pytest.mark.parametrize(

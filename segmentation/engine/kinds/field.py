@@ -1,7 +1,7 @@
 """A field of the account: tier, region, industry, employees, custom fields."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Field(Criterion):
     help = gettext_noop("Reads the value the field had at that moment. An empty field is unknown: it neither holds nor, when negated, holds.")
     is_scope = True
     tables = frozenset({FIELDS})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         Choice(name="field", label=gettext_noop("field"), choices=lambda: _field_choices(), required=True, input="field"),
         Choice(name="operator", label=gettext_noop("compare"), choices=OPERATORS, default="is"),
         Value(name="value", label=gettext_noop("value"), help=gettext_noop("For “is one of” several values.")),
@@ -103,8 +103,10 @@ class Field(Criterion):
             return NO if operator == "known" else UNKNOWN
         if operator == "known":
             return YES
+        if operator in _ORDER and (isinstance(value, bool) or not isinstance(value, int | float)):
+            return UNKNOWN  # a custom field may hold what its declared type does not allow
         if isinstance(value, tuple):  # a list of things, such as products in use
-            have = {item.casefold() for item in value}
+            have = {str(item).casefold() for item in value}
             if operator == "in":
                 return YES if have & {item.casefold() for item in wanted} else NO
             return YES if str(wanted).casefold() in have else NO
@@ -113,7 +115,7 @@ class Field(Criterion):
             if operator == "contains":
                 return YES if wanted.casefold() in text else NO
             return YES if text in {item.casefold() for item in (wanted if operator == "in" else (wanted,))} else NO
-        holds = {
+        compare: dict[str, Callable[[], bool]] = {
             "is": lambda: value == wanted,
             "in": lambda: value in wanted,
             "contains": lambda: str(wanted) in str(value),
@@ -121,8 +123,8 @@ class Field(Criterion):
             "at_least": lambda: value >= wanted,
             "below": lambda: value < wanted,
             "at_most": lambda: value <= wanted,
-        }[operator]()
-        return YES if holds else NO
+        }
+        return YES if compare[operator]() else NO
 
     def steps(self, facts: Facts) -> Steps:
         dated: DatedField = facts.table(FIELDS)[self.values["field"]]
