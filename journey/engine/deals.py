@@ -296,13 +296,13 @@ def stalled_deals(begin, end, time, deal, state, most_deals, moves_begin, moves_
 
 
 @jit
-def recycle_holds(
+def recycle_holds(  # type: ignore[no-untyped-def]
     begin, end, time, deal, state, most_deals,
     stall_offsets, stall_time, stall_value, use_stall,
     hot_begin, hot_end, hot_time, hot,
     warm_offsets, warm_time, warm_value, use_warm,
     from_groups, hold,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Holds of accounts that came close and did not buy.
 
     A hold begins when a deal is lost from one of `from_groups` (bool[7]) and none is open, and, with `use_stall`, when

@@ -138,7 +138,8 @@ class ActivityTable:
 
     def effective_seconds(self, rows: Any, weights: Int32s) -> Int64s:
         """Weighted seconds of some rows, rounded half up to a second for each activity."""
-        return (self.seconds[rows].astype(np.int64) * weights[self.number[rows]] + 50) // 100
+        effective: Int64s = (self.seconds[rows].astype(np.int64) * weights[self.number[rows]] + 50) // 100
+        return effective
 
 
 def with_weights(facts: Facts, percent: Mapping[str, int]) -> Facts:

@@ -1,6 +1,6 @@
 """Open, won, lost and stalled opportunities."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class OpportunityOpen(Criterion):
     label = gettext_noop("Open opportunity")
     help = gettext_noop("Of several open opportunities the most advanced one counts for the groups; with CRM stages any of them.")
     tables = frozenset({DEALS})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         Several(name="groups", label=gettext_noop("in the groups"), choices=GROUP_LABELS),
         Several(name="crm_stages", label=gettext_noop("in the CRM stages"), choices=lambda: known("crm_stages")),
     )
@@ -115,7 +115,7 @@ class OpportunityWon(Criterion):
     kind = "opportunity_won"
     label = gettext_noop("Won opportunity")
     tables = frozenset({DEALS})
-    params: tuple[Param, ...] = (within_days,)
+    params: ClassVar[tuple[Param, ...]] = (within_days,)
 
     def steps(self, facts: Facts) -> Steps:
         table: DealTable = facts.table(DEALS)
@@ -144,7 +144,7 @@ class OpportunityLost(Criterion):
     label = gettext_noop("Lost opportunity, none open")
     help = gettext_noop("Holds when nothing is open and the opportunity closed last was lost.")
     tables = frozenset({DEALS})
-    params: tuple[Param, ...] = (within_days,)
+    params: ClassVar[tuple[Param, ...]] = (within_days,)
 
     def steps(self, facts: Facts) -> Steps:
         table: DealTable = facts.table(DEALS)
@@ -175,7 +175,7 @@ class OpportunityStalled(Criterion):
     label = gettext_noop("Every open opportunity stalled")
     help = gettext_noop("Stalled: no change of the opportunity, no sales activity and no hot activity for so many days. A page view is no movement.")
     tables = frozenset({DEALS, ACTIVITIES})
-    params: tuple[Param, ...] = (Number(name="days", label=gettext_noop("for days"), minimum=1, maximum=MAX_DAYS, default=30),)
+    params: ClassVar[tuple[Param, ...]] = (Number(name="days", label=gettext_noop("for days"), minimum=1, maximum=MAX_DAYS, default=30),)
 
     def steps(self, facts: Facts) -> Steps:
         return stall_steps(facts, self.values["days"])

@@ -1,5 +1,7 @@
 """Recycling: accounts that came close to a deal and did not buy are held back from marketing for a while."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from journey.engine import deals
@@ -28,7 +30,7 @@ class Recycle(Criterion):
     label = gettext_noop("Recycling hold")
     help = gettext_noop("Keeps accounts that came close to a deal away from marketing stages for a while; hot activities and new deals end it.")
     tables = frozenset({DEALS, ACTIVITIES})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         Several(
             name="lost_from",
             label=gettext_noop("lost from the groups"),

@@ -1,7 +1,7 @@
 """The stage in another journey."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from journey.engine.lists import known
 from segmentation.engine.criteria import Criterion, Measure, register
@@ -23,7 +23,7 @@ class InStage(Criterion):
     label = gettext_noop("Stage in another journey")
     help = gettext_noop("Reads the history of the published version of that journey.")
     tables = frozenset({STAGES})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         Choice(name="journey", label=gettext_noop("journey"), choices=lambda: known("journeys"), required=True),
         Value(name="stage", label=gettext_noop("stage"), help=gettext_noop("The key of the stage."), required=True),
     )

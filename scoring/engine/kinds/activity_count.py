@@ -1,6 +1,6 @@
 """How often something happened in a rolling window; meetings are a special case."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class ActivityCount(Criterion):
     label = gettext_noop("Number of activities")
     help = gettext_noop("Counts activities in the window that the limits below let through, however long they took.")
     tables = frozenset({ACTIVITIES})
-    params: tuple[Param, ...] = (TIMES, window_days(), OUTCOMES, *RESTRICTIONS)
+    params: ClassVar[tuple[Param, ...]] = (TIMES, window_days(), OUTCOMES, *RESTRICTIONS)
 
     def restriction(self) -> Restriction:
         return restriction_of(self.values, outcomes=self.values["outcomes"])
@@ -87,7 +87,7 @@ class MeetingHeld(ActivityCount):
     kind = "meeting_held"
     label = gettext_noop("Meeting held")
     help = gettext_noop("Counts the activity types marked as meetings (or those named here) whose outcome is one of the given ones.")
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         TIMES,
         window_days(),
         Several(

@@ -1,7 +1,7 @@
 """Engaged minutes of the whole account in a rolling window."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class EngagedMinutes(Criterion):
     label = gettext_noop("Engaged minutes")
     help = gettext_noop("Adds up the engaged time of all activities in the window that the limits below let through.")
     tables = frozenset({ACTIVITIES})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         comparator(),
         Number(name="minutes", label=gettext_noop("minutes"), whole=False, maximum=1e7, required=True),
         window_days(),

@@ -1,5 +1,7 @@
 """How many people (or personas) were each engaged for long enough in a rolling window."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from scoring.engine.activities import ACTIVITIES, ActivityTable
@@ -27,7 +29,7 @@ class EngagedPeople(Criterion):
     label = gettext_noop("Engaged people")
     help = gettext_noop("Counts people who were each engaged for long enough. Activities without a contact never count for people.")
     tables = frozenset({ACTIVITIES})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         Number(name="people", label=gettext_noop("at least"), minimum=1, maximum=100_000, required=True),
         Choice(name="count", label=gettext_noop("count"), choices=COUNTED, default="person"),
         comparator(),

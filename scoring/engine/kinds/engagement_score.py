@@ -1,5 +1,7 @@
 """A score of engaged minutes that fades: each minute counts half after every half-life."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from scoring.engine.activities import ACTIVITIES, ActivityTable
@@ -24,7 +26,7 @@ class EngagementScore(Criterion):
     label = gettext_noop("Engagement score")
     help = gettext_noop("Engaged minutes that fade: after one half-life a minute counts half, after two a quarter.")
     tables = frozenset({ACTIVITIES})
-    params: tuple[Param, ...] = (
+    params: ClassVar[tuple[Param, ...]] = (
         comparator(">="),
         Number(name="score", label=gettext_noop("score"), whole=False, minimum=0.01, maximum=1e7, required=True),
         Number(name="half_life_days", label=gettext_noop("half-life in days"), whole=False, minimum=0.01, maximum=3650, default=30.0),

@@ -1,7 +1,7 @@
 """A flag set on the account by a person: disqualified and the user's own."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Flag(Criterion):
     label = gettext_noop("Flag on the account")
     help = gettext_noop("A mark set by a person with a reason, such as “disqualified”; holds from the day it is set until it is ended.")
     tables = frozenset({FLAGS})
-    params: tuple[Param, ...] = (Choice(name="flag", label=gettext_noop("flag"), choices=lambda: _flag_choices(), required=True),)
+    params: ClassVar[tuple[Param, ...]] = (Choice(name="flag", label=gettext_noop("flag"), choices=lambda: _flag_choices(), required=True),)
 
     def _number(self, facts: Facts) -> tuple[Periods, int]:
         periods, keys = facts.table(FLAGS)
