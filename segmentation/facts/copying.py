@@ -206,19 +206,24 @@ def _plain_blocks(raw: psycopg.Connection[Any], statement: str, width: int) -> I
         return rows.copy(), data[len(data) - left :].tobytes() if left else b""
 
     with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in copy:
-            data = bytes(block)
-            if first:
-                data, first = data[_HEADER:], False
-            pending.append(data)
-            size += len(data)
-            if size >= _CHUNK:
-                # The trailer may be among the last bytes: keep one row back.
-                rows, rest = joined(last=False) if size > width else (np.empty(0, np.uint8), b"".join(pending))
-                if len(rows) and not rest:
-                    rows, rest = rows[:-width], rows[-width:].tobytes()
-                yield rows
-                pending, size = [rest], len(rest)
+        try:
+            for block in copy:
+                data = bytes(block)
+                if first:
+                    data, first = data[_HEADER:], False
+                pending.append(data)
+                size += len(data)
+                if size >= _CHUNK:
+                    # The trailer may be among the last bytes: keep one row back.
+                    rows, rest = joined(last=False)
+                    if not rest:
+                        rows, rest = rows[:-width], rows[-width:].tobytes()
+                    yield rows
+                    pending, size = [rest], len(rest)
+        except GeneratorExit:  # nobody wants the rest; leaving the COPY now would abort the transaction
+            for _block in copy:
+                pass
+            raise
     if size:
         rows, _rest = joined(last=True)
         yield rows
