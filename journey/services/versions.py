@@ -1,6 +1,6 @@
 """Drafting and publishing versions of journeys: the only code that writes them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -15,7 +15,9 @@ from journey.errors import JourneyError
 from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
 from journey.selectors.versions import dependencies, published_version, published_versions, version_document, version_rules
 from journey.services.replay import loop_error, request_replay
-from segmentation.engine.rules import JourneyRules, find_loop, parse_journey
+from segmentation.engine.documents import journey_problems
+from segmentation.engine.rules import JourneyRules, StageRules, Term, find_loop, parse_journey
+from segmentation.errors import ProblemError
 
 
 def _author(user: AbstractBaseUser | None) -> Any:
@@ -63,8 +65,12 @@ def create_journey(
         raise JourneyError(
             _("There is a journey “%(value)s” already."), code="key_taken", field="key", value=key, remedy=_("Choose another key.")
         )
-    rules = parse_journey(document)
-    journey = Journey.objects.create(key=key, name=name or key, description=description, unit=rules.unit)
+    problems = journey_problems(document)
+    if problems:
+        raise problems[0]
+    journey = Journey.objects.create(
+        key=key, name=name or key, description=description, unit=document.get("unit", Journey.Unit.ACCOUNT)
+    )
     version = JourneyVersion.objects.create(journey=journey, number=1, created_by=_author(user))
     save_draft(version=version, document=document)
     return version
@@ -101,15 +107,43 @@ def save_draft(*, version: JourneyVersion, document: Mapping[str, Any], note: st
 
 
 def check_document(version: JourneyVersion, document: Mapping[str, Any]) -> JourneyRules:
-    """The rules of a document for a version; raises when they cannot be used. Stores nothing."""
-    rules = parse_journey({**document, "unit": version.journey.unit})
+    """The rules of a document for a version; raises the first of `document_problems`. Stores nothing."""
+    problems = document_problems(version, document)
+    if problems:
+        raise problems[0]
+    return parse_journey({**document, "unit": version.journey.unit})
+
+
+def document_problems(version: JourneyVersion, document: Any) -> list[ProblemError]:
+    """Everything that keeps a document from being the rules of a version, each with its path. Stores nothing.
+
+    Rules that need themselves are reported at the criteria that close the loop.
+    """
+    if isinstance(document, Mapping):
+        document = {**document, "unit": version.journey.unit}
+    problems: list[ProblemError] = [*journey_problems(document)]
+    if problems:
+        return problems
     name = f"journey:{version.journey.key}"
-    reads = dependencies(published_versions())
-    reads[name] = sorted({other for criterion in rules.criteria() for other in criterion.depends_on()})
-    loop = find_loop(reads)
-    if loop:
-        raise loop_error(loop)
-    return rules
+    # What this journey has published is about to be replaced: broken or not, it has no say.
+    reads = dependencies(other for other in published_versions() if other.journey_id != version.journey_id)
+    rules = parse_journey(document)
+    for stage in rules.stages:
+        for where, term in _terms(stage):
+            for other in term.criterion.depends_on():
+                loop = find_loop({name: [other], **reads})
+                if loop:
+                    problems.append(loop_error(loop, f"stages.{stage.key}.{where}"))
+    return problems
+
+
+def _terms(stage: StageRules) -> Iterator[tuple[str, Term]]:
+    """Every criterion of a stage with its place in the stage's document."""
+    for purpose, rules in (("enter", stage.enter), ("stay", stage.stay)):
+        for i, rule in enumerate(rules):
+            for part, terms in (("scope", rule.scope), ("criteria", rule.terms)):
+                for k, term in enumerate(terms):
+                    yield f"{purpose}.{i}.{part}.{k}", term
 
 
 @transaction.atomic

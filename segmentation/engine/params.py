@@ -56,7 +56,7 @@ class Number(Param):
                 _("%(value)s is not a number.") % {"value": shown(value)},
                 _("Enter a number such as %(example)s.") % {"example": self.default if self.default is not None else 60},
             )
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise self._refuse("not_finite", value, _("%(value)s is not a finite number.") % {"value": value}, _("Enter a finite number."))
         if self.whole and value != int(value):
             raise self._refuse(
@@ -66,7 +66,7 @@ class Number(Param):
             raise self._refuse(
                 "out_of_range",
                 value,
-                _("%(value)s is out of range.") % {"value": value},
+                _("%(value)s is out of range.") % {"value": shown(value)},
                 _("Enter a number from %(low)s to %(high)s.") % {"low": f"{self.minimum:g}", "high": f"{self.maximum:g}"},
             )
         return int(value) if self.whole else float(value)
@@ -129,11 +129,16 @@ class Value(Param):
             return tuple(self.clean(item) for item in value)
         if isinstance(value, float) and not math.isfinite(value):
             raise self._refuse("not_finite", value, _("%(value)s is not a finite number.") % {"value": value}, _("Enter a finite number."))
-        if isinstance(value, bool | int | float) or (isinstance(value, str) and "\x00" not in value and len(value) <= 1000):
+        if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 1000 and is_storable(value)):
             return value
         raise self._refuse(
             "wrong_type", shown(value), _("%(value)s cannot be compared with.") % {"value": shown(value)}, _("Use a text, a number or a list of them.")
         )
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can keep the text: no NUL, no half of a surrogate pair."""
+    return not any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 COMPARATORS = {">": gettext_noop("more than"), ">=": gettext_noop("at least")}
