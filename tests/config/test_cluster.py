@@ -178,8 +178,8 @@ class Jobs:
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory) -> Iterator[Jobs]:
-    found = Jobs(tmp_path_factory.mktemp("jobs"))
+def jobs(module_var_dir) -> Iterator[Jobs]:
+    found = Jobs(module_var_dir)
     found.start()
     yield found
     family = found.family()

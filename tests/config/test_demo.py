@@ -138,28 +138,28 @@ def manage(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_cleared_database_can_be_migrated_again_and_its_cache_of_facts_has_gone(tmp_path):
-    manage(tmp_path, "migrate", "-v0")
-    (tmp_path / "facts").mkdir()
-    manage(tmp_path, "shell", "-v0", "-c", "from config import demo; demo.clear()")
-    assert not (tmp_path / "facts").exists()
-    assert "[X]" not in manage(tmp_path, "showmigrations")
-    manage(tmp_path, "migrate", "-v0")
-    assert "[ ]" not in manage(tmp_path, "showmigrations")
+def test_a_cleared_database_can_be_migrated_again_and_its_cache_of_facts_has_gone(var_dir):
+    manage(var_dir, "migrate", "-v0")
+    (var_dir / "facts").mkdir()
+    manage(var_dir, "shell", "-v0", "-c", "from config import demo; demo.clear()")
+    assert not (var_dir / "facts").exists()
+    assert "[X]" not in manage(var_dir, "showmigrations")
+    manage(var_dir, "migrate", "-v0")
+    assert "[ ]" not in manage(var_dir, "showmigrations")
 
 
 @pytest.mark.skipif(not set(get_commands()) >= COMMANDS, reason="a command of the demo is missing")
-def test_the_demo_prints_its_funnel_and_a_second_run_changes_nothing(tmp_path):
+def test_the_demo_prints_its_funnel_and_a_second_run_changes_nothing(var_dir):
     count = (
         "from django.apps import apps;"
         "print(sorted((m._meta.label, m._default_manager.count()) for m in apps.get_models()))"
     )
     small = ("demo", "--no-serve", "--accounts", "40", "--activities", "600")
-    first = manage(tmp_path, *small)
-    rows = manage(tmp_path, "shell", "-v0", "-c", count)
-    second = manage(tmp_path, *small)
+    first = manage(var_dir, *small)
+    rows = manage(var_dir, "shell", "-v0", "-c", count)
+    second = manage(var_dir, *small)
     assert "Accounts per stage" in first
     assert "Log in as admin with the password" in first
     table = first[first.index("Accounts per stage") :]
     assert second.endswith(table), "the same funnel, the same password"
-    assert manage(tmp_path, "shell", "-v0", "-c", count) == rows
+    assert manage(var_dir, "shell", "-v0", "-c", count) == rows

@@ -82,22 +82,23 @@ def get(address: str) -> tuple[int, int]:
     [(False, signal.SIGINT), (True, signal.SIGTERM), (False, signal.SIGKILL)],
     ids=["debug, Ctrl-C", "production, SIGTERM", "debug, kill -9"],
 )
-def test_serve_runs_web_and_work_and_both_end_with_it(tmp_path, production, sign):
-    assert "run python3 manage.py migrate first" in manage(tmp_path, "serve").stderr
-    assert manage(tmp_path, "migrate", "-v0").returncode == 0
+def test_serve_runs_web_and_work_and_both_end_with_it(var_dir, production, sign):
+    assert "run python3 manage.py migrate first" in manage(var_dir, "serve").stderr
+    assert manage(var_dir, "migrate", "-v0").returncode == 0
     strict = {"DEBUG": "false", "SECRET_KEY": "x" * 60, "SECURE": "false", "ALLOWED_HOSTS": "127.0.0.1"}
+    errors = (var_dir / "errors").open("w+")
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve"],
         cwd=ROOT,
-        env=environment(tmp_path, PYTHONUNBUFFERED="1", **(strict if production else {})),
+        env=environment(var_dir, PYTHONUNBUFFERED="1", **(strict if production else {})),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         text=True,
         start_new_session=True,
     )
     try:
         address = process.stdout.readline().removeprefix("Open ").strip()
-        assert address.startswith("http://127.0.0.1:80")
+        assert address.startswith("http://127.0.0.1:80"), (var_dir / "errors").read_text()
         assert get(f"{address}healthz")[0] == 200
         with urllib.request.urlopen(f"{address}admin/login/", timeout=20) as answer:  # noqa: S310
             page = answer.read().decode()
@@ -112,6 +113,7 @@ def test_serve_runs_web_and_work_and_both_end_with_it(tmp_path, production, sign
     finally:
         process.kill()
         process.communicate()
+        errors.close()
     if sign != signal.SIGKILL:
         assert process.returncode == 0
         assert "Stopping" in out
