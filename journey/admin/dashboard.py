@@ -80,7 +80,9 @@ PLACES: dict[str, tuple[str, str, Any, str]] = {
     "titles_not_recognised": (
         "segmentation_contact_changelist", "?title=unread", _("Show"), "segmentation.view_contact",
     ),
-    "unused_types": ("scoring_activitytype_changelist", "?used=no&active__exact=1", _("Show"), "scoring.view_activitytype"),
+    "unused_types": (
+        "scoring_activitytype_changelist", "?used=no&active__exact=1", _("Show"), "scoring.view_activitytype",
+    ),
     "no_published_journey": ("journey_journey_changelist", "", _("Open"), "journey.view_journey"),
     "history_not_built": ("", "", "", "journey.view_history"),
     "history_behind": ("", "", "", "journey.view_history"),

@@ -164,6 +164,10 @@ class JourneyVersionAdmin(ProductAdmin):
             return False
         return super().has_delete_permission(request, obj)
 
+    def save_model(self, request: HttpRequest, obj: JourneyVersion, form: Any, change: bool) -> None:
+        # The database refuses to write the other columns of a published version, even with the values they have.
+        obj.save(update_fields=["note"])
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 

@@ -18,10 +18,11 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from journey.models import CrmStage, CustomerPeriod, Opportunity, OpportunityChange, StageMeaning
-from journey.services.deals import add_change, remap_stage
+from journey.services.deals import add_change, check_change, remap_stage
 from segmentation.admin.accounts import SOURCE_FIELDSET, WithAccountFilter
 from segmentation.admin.base import ProductAdmin, ProductInline, ReadOnlyInline, chip, short_date, values_filter
 from segmentation.admin.custom_fields import CustomFieldsMixin
+from segmentation.errors import InvalidValueError
 
 MEANING_COLOURS = {
     StageMeaning.IDENTIFIED: "#fbbf24",
@@ -56,14 +57,16 @@ class MeaningFilter(RadioFilter):
 
 
 class ChangeForm(forms.ModelForm):
-    """A change says something."""
+    """A new change, checked as the service checks it."""
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
-        if not any(cleaned.get(name) not in (None, "") for name in ("crm_stage", "amount", "expected_close")):
-            raise forms.ValidationError(
-                _("The change says nothing: give a stage, an amount or an expected close."), code="empty_change"
+        try:
+            check_change(
+                **{name: cleaned.get(name) for name in ("crm_stage", "amount", "expected_close", "occurred_at")}
             )
+        except InvalidValueError as problem:
+            self.add_error(problem.field, forms.ValidationError(str(problem), code=problem.code))
         return cleaned
 
 

@@ -150,7 +150,10 @@ def gaps(shown: ShownVersion | None, fresh: Freshness) -> list[Gap]:
             _gap("unmapped_stages", CrmStage.objects.filter(meaning="")),
             _gap("opportunities_without_account", Opportunity.objects.filter(account__isnull=True)),
             _gap("contacts_without_account", Contact.objects.filter(account__isnull=True)),
-            _gap("titles_not_recognised", Contact.objects.filter(~Q(job_title=""), seniority="")),
+            _gap(
+                "titles_not_recognised",
+                Contact.objects.filter(~Q(job_title=""), seniority="", classified_by_hand=False),
+            ),
             _gap("unused_types", ActivityType.objects.filter(~Exists(used), active=True)),
         ]
     if shown is None:

@@ -15,6 +15,35 @@ from segmentation.errors import InvalidValueError
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
+def check_change(
+    *,
+    crm_stage: CrmStage | None = None,
+    amount: Decimal | None = None,
+    expected_close: dt.date | None = None,
+    occurred_at: dt.datetime | None = None,
+) -> None:
+    """Refuse a change that cannot be.
+
+    Raises:
+        InvalidValueError: nothing changed, or the time lies before 1990 or in the future.
+    """
+    if crm_stage is None and amount is None and expected_close is None:
+        raise InvalidValueError(
+            _("The change says nothing."),
+            code="empty_change",
+            field="crm_stage",
+            remedy=_("Give a stage, an amount or an expected close."),
+        )
+    if occurred_at is not None and not EARLIEST <= occurred_at <= timezone.now():
+        raise InvalidValueError(
+            _("%(value)s is no time a change can have happened at."),
+            code="time_not_usable",
+            field="occurred_at",
+            value=f"{occurred_at:%Y-%m-%d %H:%M}",
+            remedy=_("Give a time from 1990 on that is not in the future."),
+        )
+
+
 @transaction.atomic
 def add_change(
     *,
@@ -38,21 +67,7 @@ def add_change(
     Raises:
         InvalidValueError: nothing changed, or the time lies before 1990 or in the future.
     """
-    if crm_stage is None and amount is None and expected_close is None:
-        raise InvalidValueError(
-            _("The change says nothing."),
-            code="empty_change",
-            field="crm_stage",
-            remedy=_("Give a stage, an amount or an expected close."),
-        )
-    if occurred_at is not None and not EARLIEST <= occurred_at <= timezone.now():
-        raise InvalidValueError(
-            _("%(value)s is no time a change can have happened at."),
-            code="time_not_usable",
-            field="occurred_at",
-            value=f"{occurred_at:%Y-%m-%d %H:%M}",
-            remedy=_("Give a time from 1990 on that is not in the future."),
-        )
+    check_change(crm_stage=crm_stage, amount=amount, expected_close=expected_close, occurred_at=occurred_at)
     locked = Opportunity.objects.select_for_update(no_key=True).get(pk=opportunity.pk)
     last = locked.changes.order_by("-sequence").values_list("sequence", flat=True).first()
     change = OpportunityChange.objects.create(

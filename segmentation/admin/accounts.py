@@ -80,8 +80,8 @@ class TitleFilter(RadioFilter):
 
 
 def unread_titles() -> Q:
-    """Contacts with a job title from which no seniority was read."""
-    return ~Q(job_title="") & Q(seniority="")
+    """Contacts with a job title from which no seniority was read, unless a person said so."""
+    return ~Q(job_title="") & Q(seniority="", classified_by_hand=False)
 
 
 class ContactInline(ProductInline):

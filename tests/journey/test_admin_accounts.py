@@ -42,9 +42,8 @@ def shown(now):
     JourneyVersion.objects.filter(pk=version.pk).update(state="published", published_at=now)
     history = History.objects.create(version=version, state="current", built_at=now)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TABLE journey_stageinterval_{history.pk} PARTITION OF journey_stageinterval FOR VALUES IN ({history.pk})"
-        )
+        table = f"journey_stageinterval_{history.pk}"
+        cursor.execute(f"CREATE TABLE {table} PARTITION OF journey_stageinterval FOR VALUES IN ({history.pk})")
     return history
 
 
@@ -114,7 +113,11 @@ def page(account):
 
 
 def figures(response):
-    return json.loads(re.search(r'<script id="figures" type="application/json">(.*?)</script>', response.content.decode(), re.S)[1])
+    return json.loads(
+        re.search(r'<script id="figures" type="application/json">(.*?)</script>', response.content.decode(), re.DOTALL)[
+            1
+        ]
+    )
 
 
 class TestTimeLine:
@@ -144,7 +147,9 @@ class TestTimeLine:
         stage = CrmStage.objects.create(name="Signed", meaning="won")
         for i in range(6):
             deal = Opportunity.objects.create(account=acme, name=f"Deal {i}")
-            OpportunityChange.objects.create(opportunity=deal, crm_stage=stage, occurred_at=now - i * DAY, source_key=f"o{i}")
+            OpportunityChange.objects.create(
+                opportunity=deal, crm_stage=stage, occurred_at=now - i * DAY, source_key=f"o{i}"
+            )
         made = figure(timeline(acme, now=now))
         go.Figure(made)  # refuses what the schema of plotly does not know
         assert {trace["type"] for trace in made["data"]} == {"bar", "scatter"}
@@ -221,7 +226,13 @@ class TestFieldHistory:
         acme = Account.objects.create(name="Acme", owner="Ann")
         form = admin_client.get(page(acme)).context["adminform"].form
         data = {name: value if value is not None else "" for name, value in form.initial.items()}
-        data |= {"owner": "Bob", "tier": "1", "other_names": "Acme Ltd\n\nACME\nAcme Ltd", "other_domains": "", "products": ""}
+        data |= {
+            "owner": "Bob",
+            "tier": "1",
+            "other_names": "Acme Ltd\n\nACME\nAcme Ltd",
+            "other_domains": "",
+            "products": "",
+        }
         data |= {"created_in_source_at_0": "", "created_in_source_at_1": ""}
         for prefix in ("contacts", "customer_periods", "opportunities", "flags"):
             data |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}

@@ -27,9 +27,8 @@ def history():
     JourneyVersion.objects.filter(pk=version.pk).update(state="published")
     history = History.objects.create(version=version, state="current", built_at=timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TABLE journey_stageinterval_{history.pk} PARTITION OF journey_stageinterval FOR VALUES IN ({history.pk})"
-        )
+        table = f"journey_stageinterval_{history.pk}"
+        cursor.execute(f"CREATE TABLE {table} PARTITION OF journey_stageinterval FOR VALUES IN ({history.pk})")
     return history
 
 
@@ -40,7 +39,12 @@ def three(history):
     for number, key in enumerate(("aware", "aware", "lost")):
         account = Account.objects.create(name=f"Company {number}")
         StageInterval.objects.create(
-            history=history, entity_id=account.pk, account=account, stage=stages[key], start_at=timezone.now(), is_first=True
+            history=history,
+            entity_id=account.pk,
+            account=account,
+            stage=stages[key],
+            start_at=timezone.now(),
+            is_first=True,
         )
 
 
@@ -51,7 +55,10 @@ def start_page(client):
 class TestFunnel:
     def test_it_counts_the_accounts_of_each_stage(self, three):
         found = overview()
-        assert [(row.stage.key, row.number, round(row.share, 3)) for row in found.funnel] == [("none", 0, 0), ("aware", 2, 0.667)]
+        assert [(row.stage.key, row.number, round(row.share, 3)) for row in found.funnel] == [
+            ("none", 0, 0),
+            ("aware", 2, 0.667),
+        ]
         assert [(row.stage.key, row.number, round(row.share, 3)) for row in found.parking] == [("lost", 1, 0.333)]
         assert found.total == 3
 
@@ -139,7 +146,10 @@ class TestWhatIsMissing:
         user = get_user_model().objects.create_user("clerk", is_staff=True)
         user.user_permissions.add(Permission.objects.get(codename="view_contact"))
         client.force_login(user)
-        assert [row["key"] for row in start_page(client).context["gaps"]] == ["contacts_without_account", "titles_not_recognised"]
+        assert [row["key"] for row in start_page(client).context["gaps"]] == [
+            "contacts_without_account",
+            "titles_not_recognised",
+        ]
 
 
 class TestRebuild:

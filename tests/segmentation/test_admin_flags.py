@@ -28,7 +28,9 @@ def globex():
 
 
 def rows():
-    return list(AccountFlag.objects.order_by("account__name", "start_at").values_list("account__name", "reason", "end_at"))
+    return list(
+        AccountFlag.objects.order_by("account__name", "start_at").values_list("account__name", "reason", "end_at")
+    )
 
 
 class TestService:
@@ -43,7 +45,9 @@ class TestService:
         assert [flag.account for flag in made] == [globex]
         assert rows() == [("Acme", "first", None), ("Globex", "second", None)]
 
-    @pytest.mark.parametrize(("reason", "code"), [("", "reason_missing"), (" \n", "reason_missing"), ("x" * 301, "reason_too_long")])
+    @pytest.mark.parametrize(
+        ("reason", "code"), [("", "reason_missing"), (" \n", "reason_missing"), ("x" * 301, "reason_too_long")]
+    )
     def test_a_reason_is_needed_and_fits(self, acme, reason, code):
         with pytest.raises(InvalidValueError) as error:
             disqualify_accounts(accounts=[acme], reason=reason)
@@ -146,7 +150,9 @@ class TestDialogs:
         assert rows() == []
 
     def test_an_account_that_is_gone_is_not_found(self, admin_client):
-        assert admin_client.post(reverse("admin:segmentation_account_disqualify", args=[999999]), SENT).status_code == 404
+        assert (
+            admin_client.post(reverse("admin:segmentation_account_disqualify", args=[999999]), SENT).status_code == 404
+        )
 
 
 class TestActionOfTheList:
@@ -176,7 +182,12 @@ class TestActionOfTheList:
 class TestFlagPages:
     def test_the_ready_made_flag_cannot_be_deleted_or_renamed(self, admin_client):
         flag = FlagType.objects.get(key=FlagType.DISQUALIFIED)
-        assert admin_client.post(reverse("admin:segmentation_flagtype_delete", args=[flag.pk]), {"post": "yes"}).status_code == 403
+        assert (
+            admin_client.post(
+                reverse("admin:segmentation_flagtype_delete", args=[flag.pk]), {"post": "yes"}
+            ).status_code
+            == 403
+        )
         admin_client.post(reverse("admin:segmentation_flagtype_change", args=[flag.pk]), {"name": "Out", "key": "out"})
         flag.refresh_from_db()
         assert (flag.key, flag.name) == (FlagType.DISQUALIFIED, "Out")
@@ -186,7 +197,13 @@ class TestFlagPages:
         flag = FlagType.objects.get(key=FlagType.DISQUALIFIED)
         response = admin_client.post(
             reverse("admin:segmentation_accountflag_add"),
-            {"account": acme.pk, "flag_type": flag.pk, "start_at_0": "2020-01-01", "start_at_1": "00:00", "reason": "again"},
+            {
+                "account": acme.pk,
+                "flag_type": flag.pk,
+                "start_at_0": "2020-01-01",
+                "start_at_1": "00:00",
+                "reason": "again",
+            },
         )
         assert response.status_code == 200
         assert response.context["errors"]
@@ -196,6 +213,12 @@ class TestFlagPages:
         flag = FlagType.objects.create(key="vip", name="VIP")
         admin_client.post(
             reverse("admin:segmentation_accountflag_add"),
-            {"account": acme.pk, "flag_type": flag.pk, "start_at_0": "2020-01-01", "start_at_1": "00:00", "reason": "yes"},
+            {
+                "account": acme.pk,
+                "flag_type": flag.pk,
+                "start_at_0": "2020-01-01",
+                "start_at_1": "00:00",
+                "reason": "yes",
+            },
         )
         assert AccountFlag.objects.get().set_by == admin_user
