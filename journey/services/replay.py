@@ -153,11 +153,11 @@ def _in_order(versions: list[JourneyVersion]) -> list[JourneyVersion]:
     return list(done.values())
 
 
-def loop_error(loop: list[str]) -> JourneyError:
-    """Rules that need each other, with the path."""
+def loop_error(loop: list[str], field: str = "criteria") -> JourneyError:
+    """Rules that need each other, with the path. field: where the loop is closed."""
     return JourneyError(
         code="rule_loop",
-        field="criteria",
+        field=field,
         value=" → ".join(loop),
         message=_("These rules need each other: %(path)s."),
         remedy=_("Remove one of the criteria that read a stage along this path."),
