@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from journey.engine.deals import STATES, DealTable
+from journey.facts.changes import EFFECTIVE_CHANGES
 from journey.models import CrmStage
 from segmentation.engine.facts import Periods, Rows
 from segmentation.engine.steps import Int64s
@@ -15,14 +16,10 @@ from segmentation.facts.copying import read_rows
 
 _GROUPED_BY = {"account": "o.account_id", "contact": "o.contact_id", "opportunity": "o.id"}
 
-# An undated change is known from its recording, unless a later one of the same deal is dated: then it has no time.
 _CHANGES = """
-SELECT {owner}, c.opportunity_id, coalesce(c.occurred_at, c.recorded_at), c.sequence, coalesce(c.crm_stage_id, -1),
-       c.occurred_at IS NOT NULL
-FROM journey_opportunitychange c JOIN journey_opportunity o ON o.id = c.opportunity_id
-WHERE {owner} IS NOT NULL {some} AND (c.occurred_at IS NOT NULL OR NOT EXISTS (
-    SELECT 1 FROM journey_opportunitychange d
-    WHERE d.opportunity_id = c.opportunity_id AND d.occurred_at IS NOT NULL AND d.sequence > c.sequence))
+SELECT {owner}, c.opportunity_id, c.effective, c.sequence, coalesce(c.crm_stage_id, -1), c.occurred_at IS NOT NULL
+FROM ({changes}) c JOIN journey_opportunity o ON o.id = c.opportunity_id
+WHERE c.effective IS NOT NULL
 """
 
 
@@ -32,7 +29,8 @@ def read_deals(connection: Any, owners: Int64s, unit: str, some: bool) -> DealTa
     some: only those of `owners` are read from the database (for few).
     """
     owner = _GROUPED_BY[unit]
-    query = _CHANGES.format(owner=owner, some=f"AND {owner} = ANY (%s)" if some else "")
+    which = f"SELECT o.id FROM journey_opportunity o WHERE {owner} " + ("= ANY (%s)" if some else "IS NOT NULL")
+    query = _CHANGES.format(owner=owner, changes=EFFECTIVE_CHANGES.format(which=which))
     columns = {"owner": "i8", "deal": "i8", "time": "time", "sequence": "i4", "stage": "i8", "dated": "b1"}
     rows = read_rows(connection, query, columns, [owners.tolist()] if some else [])
     stages = list(CrmStage.objects.order_by("id"))

@@ -4,26 +4,15 @@ from typing import Any
 
 from django.db import connection
 
-# When a change takes effect, over the windows of its deal. An undated change lies before any dated one of a higher
-# sequence, else it counts from when it was learnt. A close dated before the deal was opened, although the source has
-# it after the opening, takes effect with the opening: otherwise the opening would look like a reopening.
-_DERIVE = """
-WITH changes AS (
-    SELECT c.opportunity_id, c.id, c.sequence, c.crm_stage_id, c.amount, c.expected_close, c.occurred_at, c.recorded_at,
-           coalesce(m.meaning, '') AS meaning,
-           bool_or(c.occurred_at IS NOT NULL) OVER later AS is_overtaken,
-           min(c.occurred_at) FILTER (WHERE m.meaning IN ('identified', 'active', 'intent')) OVER sooner AS opening
-    FROM journey_opportunitychange c LEFT JOIN journey_crmstage m ON m.id = c.crm_stage_id
-    WHERE c.opportunity_id IN ({which})
-    WINDOW later AS (PARTITION BY c.opportunity_id ORDER BY c.sequence RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
-           sooner AS (PARTITION BY c.opportunity_id ORDER BY c.sequence RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-), ordered AS (
-    SELECT *, row_number() OVER (PARTITION BY opportunity_id ORDER BY effective, sequence, id) AS place
-    FROM (SELECT *, CASE
-            WHEN occurred_at IS NULL AND is_overtaken THEN '-infinity'
-            WHEN occurred_at IS NULL THEN recorded_at
-            WHEN meaning IN ('won', 'lost') THEN greatest(occurred_at, opening)
-            ELSE occurred_at END AS effective FROM changes) e
+from journey.facts.changes import EFFECTIVE_CHANGES
+
+_DERIVE = (
+    """
+WITH changes AS ("""
+    + EFFECTIVE_CHANGES
+    + """), ordered AS (
+    SELECT *, row_number() OVER (PARTITION BY opportunity_id ORDER BY coalesce(effective, '-infinity'), sequence, id) AS place
+    FROM changes
 ), ended AS (
     SELECT *, first_value(meaning) OVER (PARTITION BY opportunity_id ORDER BY crm_stage_id IS NULL, place DESC) AS ending FROM ordered
 ), told AS (
@@ -51,6 +40,7 @@ FROM (
 WHERE t.id = n.opportunity_id AND (t.crm_stage_id, t.amount, t.expected_close, t.opened_at, t.closed_at)
       IS DISTINCT FROM (n.crm_stage_id, n.amount, n.expected_close, n.opened_at, n.closed_at)
 """
+)
 
 
 def derive_deals(which: str = "SELECT id FROM journey_opportunity", params: dict[str, Any] | None = None) -> int:

@@ -476,3 +476,18 @@ def test_a_journey_without_published_version_is_refused(extended):
         replay(journey=journey)
     with pytest.raises(JourneyError, match="no version 7"):
         replay(journey=extended.journey, number=7)
+
+
+def test_a_close_dated_before_the_first_contact_takes_effect_with_it(extended):
+    acme = account()
+    deal(acme, ("Discovery", 30), ("Won", 28))
+    replay()
+    assert path(extended, acme) == [("none", 0), ("customer", 30)]
+
+
+def test_a_reopened_deal_is_open_again_whatever_the_sequence_starts_from(extended):
+    acme = account()
+    row = deal(acme, ("Discovery", 10), ("Lost", 15))
+    change(row, "Proposal", 20, sequence=0)
+    replay()
+    assert path(extended, acme) == [("none", 0), ("qualified", 10), ("lost", 15), ("opportunity", 20), ("recycle", 50), ("opportunity", 140)]

@@ -93,3 +93,9 @@ def stays(version: JourneyVersion, entity_id: int | None = None) -> list[tuple[A
 def path(version: JourneyVersion, of: Any) -> list[tuple[str, float]]:
     """The stages of one entity with the day each began (days after the first of January 2025)."""
     return [(key, (start - DAY0) / dt.timedelta(days=1)) for _e, key, start, *_ in stays(version, of.pk)]
+
+
+def install_journeys_only() -> None:
+    """The ready-made journeys and flags, without activity types or CRM stages: for tests that import their own."""
+    install_journeys(Journey, JourneyVersion, Stage, EntryRule, Criterion)
+    FlagType.objects.get_or_create(key="disqualified", defaults={"name": "Disqualified"})
