@@ -507,7 +507,9 @@ def state_at(table: DealTable, entity: int, instant: int) -> dict[int, dict[str,
     for i in range(int(table.rows.begin[entity]), int(table.rows.end[entity])):
         if table.time[i] > instant:
             break
-        row = deals.setdefault(int(table.deal[i]), {"state": NONE, "since": None, "changed": None, "stage": -1, "row": i})
+        row = deals.setdefault(
+            int(table.deal[i]), {"state": NONE, "since": None, "changed": None, "stage": -1, "row": i}
+        )
         row["changed"] = int(table.time[i])
         if table.state[i] >= 0:
             if row["state"] != table.state[i]:

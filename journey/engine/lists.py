@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping
 
 from segmentation.engine.text import gettext_noop
 
-GROUP_LABELS = {"identified": gettext_noop("identified"), "active": gettext_noop("active"), "intent": gettext_noop("intent")}
+GROUP_LABELS = {
+    "identified": gettext_noop("identified"),
+    "active": gettext_noop("active"),
+    "intent": gettext_noop("intent"),
+}
 
 _lists: dict[str, Callable[[], Mapping[str, str]]] = {}
 

@@ -38,7 +38,9 @@ def read_deals(connection: Any, owners: Int64s, unit: str, some: bool) -> DealTa
     meaning = np.array([*(STATES[stage.meaning] for stage in stages), -1], dtype=np.int8)
     state = meaning[number]  # number -1, a change without stage, is the last entry
     # Of changes with one time and sequence the most advanced counts, whatever order they came in.
-    order, entity_rows = grouped(Positions(owners).of(rows["owner"]), len(owners), rows["time"], rows["sequence"], state, rows["deal"])
+    order, entity_rows = grouped(
+        Positions(owners).of(rows["owner"]), len(owners), rows["time"], rows["sequence"], state, rows["deal"]
+    )
     deal, most = _numbered(rows["deal"][order], entity_rows)
     return DealTable(
         rows=entity_rows,
@@ -81,7 +83,9 @@ def read_customer_periods(connection: Any, accounts: Int64s, some: bool) -> Peri
     return periods(rows["account"], accounts, rows["start"], rows["end"], np.zeros(len(rows), dtype=np.int32))
 
 
-def read_stages(connection: Any, accounts: Int64s, wanted: Sequence[str], some: bool) -> tuple[Periods, tuple[str, ...]]:
+def read_stages(
+    connection: Any, accounts: Int64s, wanted: Sequence[str], some: bool
+) -> tuple[Periods, tuple[str, ...]]:
     """Stays of accounts in stages of other journeys, by their published versions' present histories.
 
     wanted: `journey/stage` keys, which number the kinds of the periods.

@@ -116,14 +116,23 @@ def all_facts(connection: Any, unit: str, needs: Needs, only: Int64s | None = No
     return _batches(store, dimensions.classes, unit, entities, tables, positions)
 
 
-def _batches(store: FactStore, classes: Any, unit: str, entities: Entities, tables: dict[str, Any], positions: Positions) -> Iterator[Facts]:
+def _batches(
+    store: FactStore, classes: Any, unit: str, entities: Entities, tables: dict[str, Any], positions: Positions
+) -> Iterator[Facts]:
     owners = entities.ids if unit == "contact" else np.unique(entities.accounts[entities.accounts >= 0])
     order = np.argsort(entities.accounts, kind="stable")
     by_account = entities.accounts[order]
     for batch in store.batches(classes, owners):
         if unit == "opportunity":
-            low, high = np.searchsorted(by_account, batch.owners, "left"), np.searchsorted(by_account, batch.owners, "right")
-            rows = np.concatenate([order[a:b] for a, b in zip(low, high, strict=True)]) if len(low) else np.empty(0, dtype=np.int64)
+            low, high = (
+                np.searchsorted(by_account, batch.owners, "left"),
+                np.searchsorted(by_account, batch.owners, "right"),
+            )
+            rows = (
+                np.concatenate([order[a:b] for a, b in zip(low, high, strict=True)])
+                if len(low)
+                else np.empty(0, dtype=np.int64)
+            )
         else:
             rows = positions.of(batch.owners)
         part = entities.part(rows)

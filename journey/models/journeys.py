@@ -17,13 +17,21 @@ class Journey(models.Model):
         CONTACT = "contact", _("Contact")
         OPPORTUNITY = "opportunity", _("Opportunity")
 
-    key = models.SlugField(_("key"), max_length=60, unique=True, help_text=_("Short name used by commands and the API."))
+    key = models.SlugField(
+        _("key"), max_length=60, unique=True, help_text=_("Short name used by commands and the API.")
+    )
     name = models.CharField(_("name"), max_length=120)
     description = models.TextField(_("description"), blank=True, default="")
     unit = models.CharField(
-        _("unit"), max_length=12, choices=Unit, default=Unit.ACCOUNT, help_text=_("What moves through the stages. Fixed once a version exists.")
+        _("unit"),
+        max_length=12,
+        choices=Unit,
+        default=Unit.ACCOUNT,
+        help_text=_("What moves through the stages. Fixed once a version exists."),
     )
-    order = models.PositiveSmallIntegerField(_("order"), default=100, help_text=_("The first published journey is shown on the start page."))
+    order = models.PositiveSmallIntegerField(
+        _("order"), default=100, help_text=_("The first published journey is shown on the start page.")
+    )
 
     class Meta:
         verbose_name = _("journey")
@@ -44,7 +52,13 @@ class JourneyVersion(models.Model):
     journey = models.ForeignKey(Journey, models.CASCADE, verbose_name=_("journey"), related_name="versions")
     number = models.PositiveIntegerField(_("version"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.DRAFT)
-    note = models.CharField(_("note"), max_length=300, blank=True, default="", help_text=_("What changed and why; shown in the list of versions."))
+    note = models.CharField(
+        _("note"),
+        max_length=300,
+        blank=True,
+        default="",
+        help_text=_("What changed and why; shown in the list of versions."),
+    )
     seniority_weights = models.JSONField(
         _("engagement weights by seniority"),
         default=dict,
@@ -52,9 +66,18 @@ class JourneyVersion(models.Model):
         help_text=_("Per cent of the engaged time that counts. Empty: 100 for everybody."),
     )
     created_at = models.DateTimeField(_("created"), db_default=Now())
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("created by"), related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("created by"), related_name="+"
+    )
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
-    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("published by"), related_name="+")
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("published by"),
+        related_name="+",
+    )
 
     class Meta:
         verbose_name = _("journey version")
@@ -110,7 +133,8 @@ class Stage(models.Model):
     name = models.CharField(_("name"), max_length=120)
     description = models.CharField(_("description"), max_length=300, blank=True, default="")
     precedence = models.PositiveSmallIntegerField(
-        _("precedence"), help_text=_("When several stages apply, the highest number wins. The lowest is the floor and has no rule.")
+        _("precedence"),
+        help_text=_("When several stages apply, the highest number wins. The lowest is the floor and has no rule."),
     )
     position = models.PositiveSmallIntegerField(
         _("position in the funnel"),
@@ -120,7 +144,9 @@ class Stage(models.Model):
     )
     color = models.CharField(_("colour"), max_length=7, default="#94a3b8")
     min_stay_days = models.PositiveIntegerField(
-        _("minimum stay in days"), default=0, help_text=_("Keeps an account from falling back sooner. Advancing is never delayed.")
+        _("minimum stay in days"),
+        default=0,
+        help_text=_("Keeps an account from falling back sooner. Advancing is never delayed."),
     )
 
     class Meta:
@@ -129,8 +155,12 @@ class Stage(models.Model):
         ordering = ["version", "precedence"]
         constraints = [
             models.UniqueConstraint(fields=["version", "key"], name="stage_key_once"),
-            models.UniqueConstraint(fields=["version", "precedence"], name="stage_precedence_once", deferrable=models.Deferrable.DEFERRED),
-            models.UniqueConstraint(fields=["version", "position"], name="stage_position_once", deferrable=models.Deferrable.DEFERRED),
+            models.UniqueConstraint(
+                fields=["version", "precedence"], name="stage_precedence_once", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(
+                fields=["version", "position"], name="stage_position_once", deferrable=models.Deferrable.DEFERRED
+            ),
         ]
         triggers = _draft_only("stage", "{row}.version_id")
 
@@ -156,7 +186,10 @@ class EntryRule(models.Model):
     name = models.CharField(_("name"), max_length=120, blank=True, default="")
     order = models.PositiveSmallIntegerField(_("order"), default=0)
     at_least = models.PositiveSmallIntegerField(
-        _("at least"), null=True, blank=True, help_text=_("How many of the criteria must hold. Empty: all of them; 1: any.")
+        _("at least"),
+        null=True,
+        blank=True,
+        help_text=_("How many of the criteria must hold. Empty: all of them; 1: any."),
     )
 
     class Meta:

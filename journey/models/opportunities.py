@@ -33,9 +33,13 @@ class CrmStage(models.Model):
         choices=StageMeaning,
         blank=True,
         default="",
-        help_text=_("First open stage: identified; the middle ones: active; the last before closing: intent. Empty: not mapped yet."),
+        help_text=_(
+            "First open stage: identified; the middle ones: active; the last before closing: intent. Empty: not mapped yet."
+        ),
     )
-    position = models.PositiveSmallIntegerField(_("position"), default=0, help_text=_("Order within the CRM's process."))
+    position = models.PositiveSmallIntegerField(
+        _("position"), default=0, help_text=_("Order within the CRM's process.")
+    )
 
     class Meta:
         verbose_name = _("CRM stage")
@@ -73,9 +77,16 @@ class Opportunity(SourcedModel):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.NEW, db_default=Kind.NEW)
     product = models.CharField(_("product"), max_length=120, blank=True, default="")
     crm_stage = models.ForeignKey(
-        CrmStage, models.PROTECT, null=True, blank=True, verbose_name=_("stage in the CRM"), related_name="opportunities"
+        CrmStage,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("stage in the CRM"),
+        related_name="opportunities",
     )
-    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)])
+    amount = models.DecimalField(
+        _("amount"), max_digits=18, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
     currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
     first_year_value = models.DecimalField(
         _("first-year value"), max_digits=18, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
@@ -85,16 +96,23 @@ class Opportunity(SourcedModel):
     expected_close = models.DateField(_("expected close"), null=True, blank=True)
     loss_reason = models.CharField(_("reason of loss"), max_length=200, blank=True, default="")
     owner = models.CharField(_("owner"), max_length=200, blank=True, default="")
-    team = models.ForeignKey(SalesTeam, models.SET_NULL, null=True, blank=True, verbose_name=_("sales team"), related_name="opportunities")
+    team = models.ForeignKey(
+        SalesTeam, models.SET_NULL, null=True, blank=True, verbose_name=_("sales team"), related_name="opportunities"
+    )
     custom = models.JSONField(_("custom fields"), default=dict, blank=True, db_default={})
 
     class Meta:
         verbose_name = _("opportunity")
         verbose_name_plural = _("opportunities")
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["source_system", "external_id"], name="opportunity_external_id_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["source_system", "external_id"], name="opportunity_external_id_once")
+        ]
         triggers = touch_triggers(
-            "opportunity", account="r.account_id", contact="r.contact_id", opportunity="CASE WHEN r.account_id IS NULL THEN r.id END"
+            "opportunity",
+            account="r.account_id",
+            contact="r.contact_id",
+            opportunity="CASE WHEN r.account_id IS NULL THEN r.id END",
         )
 
     def __str__(self):
@@ -108,19 +126,28 @@ class OpportunityChange(models.Model):
     it lies somewhere before that one and takes no time of its own.
     """
 
-    opportunity = models.ForeignKey(Opportunity, models.CASCADE, verbose_name=_("opportunity"), related_name="changes", db_index=False)
-    occurred_at = models.DateTimeField(_("occurred"), null=True, blank=True, help_text=_("Empty: not known; it counts from when it was learnt."))
+    opportunity = models.ForeignKey(
+        Opportunity, models.CASCADE, verbose_name=_("opportunity"), related_name="changes", db_index=False
+    )
+    occurred_at = models.DateTimeField(
+        _("occurred"), null=True, blank=True, help_text=_("Empty: not known; it counts from when it was learnt.")
+    )
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
-    sequence = models.IntegerField(_("sequence"), default=0, db_default=0, help_text=_("Order among changes of the same moment."))
-    crm_stage = models.ForeignKey(CrmStage, models.PROTECT, null=True, blank=True, verbose_name=_("stage in the CRM"), related_name="changes")
+    sequence = models.IntegerField(
+        _("sequence"), default=0, db_default=0, help_text=_("Order among changes of the same moment.")
+    )
+    crm_stage = models.ForeignKey(
+        CrmStage, models.PROTECT, null=True, blank=True, verbose_name=_("stage in the CRM"), related_name="changes"
+    )
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True, blank=True)
     expected_close = models.DateField(_("expected close"), null=True, blank=True)
-    source_key = models.CharField(_("source key"), max_length=240, unique=True)
+    source_key = models.CharField(_("source key"), max_length=240)
 
     class Meta:
         verbose_name = _("opportunity change")
         verbose_name_plural = _("opportunity changes")
         ordering = ["opportunity", F("occurred_at").asc(nulls_first=True), "sequence", "id"]
+        constraints = [models.UniqueConstraint(fields=["source_key"], name="oppchange_source_key_once")]
         indexes = [models.Index(fields=["opportunity", "occurred_at"], name="oppchange_opportunity_time")]
         triggers = touch_triggers(
             "oppchange",
@@ -148,7 +175,10 @@ class CustomerPeriod(models.Model):
         ordering = ["account", "started_at"]
         constraints = [
             models.UniqueConstraint(fields=["account", "product", "started_at"], name="customerperiod_once"),
-            models.CheckConstraint(condition=Q(ended_at__isnull=True) | Q(ended_at__gt=F("started_at")), name="customerperiod_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gt=F("started_at")),
+                name="customerperiod_ends_after_start",
+            ),
         ]
         triggers = touch_triggers("customerperiod", account="r.account_id")
 

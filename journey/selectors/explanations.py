@@ -72,7 +72,9 @@ class StayReason:
         if self.is_first:
             parts.append(_("The history begins here."))
         if self.lost:
-            parts.append(_("No longer: %(list)s.") % {"list": "; ".join(f"{t.sentence} ({t.found})" for t in self.lost)})
+            parts.append(
+                _("No longer: %(list)s.") % {"list": "; ".join(f"{t.sentence} ({t.found})" for t in self.lost)}
+            )
         if self.terms:
             name = f"{_(self.rule.name)}: " if self.rule and self.rule.name else ""
             parts.append(name + "; ".join(f"{t.sentence} ({t.found})" for t in self.terms if t.held) + ".")
@@ -86,7 +88,9 @@ class Explainer:
         self.version = version
         self.journey: JourneyRules = version_rules(version)
         ids = np.array([entity_id], dtype=np.int64)
-        self.facts: Facts = weighted(load_facts(connection, self.journey.unit, ids, Needs.of(self.journey), with_ids=True), self.journey)
+        self.facts: Facts = weighted(
+            load_facts(connection, self.journey.unit, ids, Needs.of(self.journey), with_ids=True), self.journey
+        )
         if not len(self.facts):
             raise JourneyError(
                 _("There is no such record: %(value)s."),
@@ -116,22 +120,41 @@ class Explainer:
             gap = 0.0 if held else 1.0
         rows: tuple[int, ...] = ()
         table = self.facts.tables.get(ACTIVITIES)
-        if evidence and table is not None and table.ids is not None and ACTIVITIES in term.criterion.tables and measure.rows:
+        if (
+            evidence
+            and table is not None
+            and table.ids is not None
+            and ACTIVITIES in term.criterion.tables
+            and measure.rows
+        ):
             rows = tuple(int(table.ids[k]) for k in measure.rows[-EVIDENCE:])
-        return TermResult(term.sentence(), held, measure.found, missing if not held else "", gap if not held else 0.0, rows)
+        return TermResult(
+            term.sentence(), held, measure.found, missing if not held else "", gap if not held else 0.0, rows
+        )
 
     def stay(self, i: int) -> StayReason:
         """A stay with its reasons."""
         start, rule = int(self.stays.start[i]), int(self.stays.rule[i])
         stage = self.journey.stages[self.stays.stage[i]]
         lost: tuple[TermResult, ...] = ()
-        if i and self.journey.stages[self.stays.stage[i - 1]].precedence > stage.precedence and self.stays.rule[i - 1] >= 0:
+        if (
+            i
+            and self.journey.stages[self.stays.stage[i - 1]].precedence > stage.precedence
+            and self.stays.rule[i - 1] >= 0
+        ):
             before = self.rules[self.stays.rule[i - 1]]
             results = [self.term(term, start, evidence=False) for term in before.terms]
             lost = tuple(result for result in results if not result.held)
         terms = tuple(self.term(term, start) for term in self.rules[rule].terms) if rule >= 0 else ()
         return StayReason(
-            stage, start, int(self.stays.end[i]), int(self.grades[i]), self.rules[rule] if rule >= 0 else None, i == 0, terms, lost
+            stage,
+            start,
+            int(self.stays.end[i]),
+            int(self.grades[i]),
+            self.rules[rule] if rule >= 0 else None,
+            i == 0,
+            terms,
+            lost,
         )
 
     def next_stage(self, stage: StageRules) -> StageRules | None:
@@ -221,7 +244,9 @@ def explain(entity: Any, version: JourneyVersion, at: dt.datetime) -> dict[str, 
         lines.append(_("At this moment:"))
         lines += [f"  {term.line()}" for term in now]
     if ends:
-        sentence = _("It ends on %(until)s unless something happens before.") if planned else _("It ended on %(until)s.")
+        sentence = (
+            _("It ends on %(until)s unless something happens before.") if planned else _("It ended on %(until)s.")
+        )
         lines.append(sentence % {"until": _shown(stay.end)})
     if following:
         rule, unmet, gap = explainer.missing(following, instant)
@@ -272,5 +297,3 @@ def stay_reasons(account: Any, version: JourneyVersion, most: int = 100) -> list
             }
         )
     return rows
-
-

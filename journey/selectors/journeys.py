@@ -57,7 +57,9 @@ def find_entity(unit: str, words: str) -> Any:
                 field=unit,
                 value=words,
                 remedy=_("Use the external id or the primary key."),
-                params={"found": ", ".join(f"{item} (#{item.pk})" for item in found[:5]) + (" …" if len(found) > 5 else "")},
+                params={
+                    "found": ", ".join(f"{item} (#{item.pk})" for item in found[:5]) + (" …" if len(found) > 5 else "")
+                },
             )
     raise JourneyError(
         _("Nothing is found for “%(value)s”."),

@@ -3,11 +3,12 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from journey.models import CrmStage, History, Journey, JourneyVersion, Opportunity, Stage, StageInterval
 from scoring.models import Activity, ActivityType
+from scoring.selectors.activity_types import used_type_ids
 from segmentation.models import Account, Contact, FactTouch, ImportRun, Job
 from segmentation.selectors.tables import about_rows
 
@@ -144,7 +145,6 @@ def gaps(shown: ShownVersion | None, fresh: Freshness) -> list[Gap]:
     if not Account.objects.exists():
         found: list[Gap | None] = [Gap("no_accounts")]
     else:
-        used = Activity.objects.filter(type=OuterRef("pk"))
         found = [
             None if Activity.objects.exists() else Gap("no_activities"),
             _gap("unmapped_stages", CrmStage.objects.filter(meaning="")),
@@ -154,7 +154,7 @@ def gaps(shown: ShownVersion | None, fresh: Freshness) -> list[Gap]:
                 "titles_not_recognised",
                 Contact.objects.filter(~Q(job_title=""), seniority="", classified_by_hand=False),
             ),
-            _gap("unused_types", ActivityType.objects.filter(~Exists(used), active=True)),
+            _gap("unused_types", ActivityType.objects.filter(active=True).exclude(pk__in=used_type_ids())),
         ]
     if shown is None:
         found.append(Gap("no_published_journey"))

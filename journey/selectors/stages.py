@@ -10,7 +10,9 @@ from journey.selectors.histories import current_history
 from segmentation.models import Account
 
 
-def stays_at(version: JourneyVersion, as_of: dt.datetime, accounts: QuerySet[Account] | None = None) -> QuerySet[StageInterval]:
+def stays_at(
+    version: JourneyVersion, as_of: dt.datetime, accounts: QuerySet[Account] | None = None
+) -> QuerySet[StageInterval]:
     """The stays in force at an instant, one for each entity whose history has begun.
 
     accounts: only entities of these accounts. Empty while the version has no history.
@@ -18,11 +20,15 @@ def stays_at(version: JourneyVersion, as_of: dt.datetime, accounts: QuerySet[Acc
     history = current_history(version)
     if history is None:
         return StageInterval.objects.none()
-    stays = StageInterval.objects.filter(Q(end_at__gt=as_of) | Q(end_at=None), history_id=history.pk, start_at__lte=as_of)
+    stays = StageInterval.objects.filter(
+        Q(end_at__gt=as_of) | Q(end_at=None), history_id=history.pk, start_at__lte=as_of
+    )
     return stays.filter(account_id__in=accounts.values("pk")) if accounts is not None else stays
 
 
-def stage_counts(version: JourneyVersion, as_of: dt.datetime, accounts: QuerySet[Account] | None = None) -> list[dict[str, Any]]:
+def stage_counts(
+    version: JourneyVersion, as_of: dt.datetime, accounts: QuerySet[Account] | None = None
+) -> list[dict[str, Any]]:
     """For every stage of the version: key, name, color, position, `accounts` (entities in it) and `share` (0 to 1).
 
     Funnel stages come first, in order, then parking stages. Shares are of all entities whose history has begun; None
@@ -30,7 +36,9 @@ def stage_counts(version: JourneyVersion, as_of: dt.datetime, accounts: QuerySet
     """
     numbers = dict(stays_at(version, as_of, accounts).values_list("stage_id").annotate(n=Count("*")))
     total = sum(numbers.values())
-    stages = sorted(Stage.objects.filter(version=version), key=lambda s: (s.position is None, s.position or 0, s.precedence))
+    stages = sorted(
+        Stage.objects.filter(version=version), key=lambda s: (s.position is None, s.position or 0, s.precedence)
+    )
     return [
         {
             "key": stage.key,

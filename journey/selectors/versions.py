@@ -40,7 +40,13 @@ def _rule(rule: EntryRule) -> dict[str, Any]:
     def terms(part: str) -> list[dict[str, Any]]:
         return [{"kind": c.kind, "params": c.params, "negate": c.negate} for c in rule.criteria.all() if c.part == part]
 
-    return {"ref": rule.pk, "name": rule.name, "at_least": rule.at_least, "scope": terms("scope"), "criteria": terms("test")}
+    return {
+        "ref": rule.pk,
+        "name": rule.name,
+        "at_least": rule.at_least,
+        "scope": terms("scope"),
+        "criteria": terms("test"),
+    }
 
 
 def version_rules(version: JourneyVersion) -> JourneyRules:
@@ -56,14 +62,21 @@ def published_versions() -> list[JourneyVersion]:
         .distinct("journey_id")
         .values("pk")
     )
-    return list(JourneyVersion.objects.filter(pk__in=newest).select_related("journey").order_by("journey__order", "journey__name"))
+    return list(
+        JourneyVersion.objects.filter(pk__in=newest)
+        .select_related("journey")
+        .order_by("journey__order", "journey__name")
+    )
 
 
 def published_version(journey: Journey | str) -> JourneyVersion | None:
     """The newest published version of one journey, by key or instance."""
     lookup = {"journey__key": journey} if isinstance(journey, str) else {"journey": journey}
     return (
-        JourneyVersion.objects.filter(state=JourneyVersion.State.PUBLISHED, **lookup).select_related("journey").order_by("-number").first()
+        JourneyVersion.objects.filter(state=JourneyVersion.State.PUBLISHED, **lookup)
+        .select_related("journey")
+        .order_by("-number")
+        .first()
     )
 
 
@@ -74,7 +87,9 @@ def shown_version(journey: Journey | str) -> JourneyVersion | None:
     """
     lookup = {"journey__key": journey} if isinstance(journey, str) else {"journey": journey}
     return (
-        JourneyVersion.objects.filter(state=JourneyVersion.State.PUBLISHED, histories__state=History.State.CURRENT, **lookup)
+        JourneyVersion.objects.filter(
+            state=JourneyVersion.State.PUBLISHED, histories__state=History.State.CURRENT, **lookup
+        )
         .select_related("journey")
         .order_by("-number")
         .first()

@@ -42,7 +42,13 @@ class Classes:
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
-        return (len(self.types), len(self.outcomes) + 1, len(self.seniorities) + 1, len(self.departments) + 1, len(self.roles) + 1)
+        return (
+            len(self.types),
+            len(self.outcomes) + 1,
+            len(self.seniorities) + 1,
+            len(self.departments) + 1,
+            len(self.roles) + 1,
+        )
 
     @property
     def profile_shape(self) -> tuple[int, int, int]:

@@ -7,6 +7,17 @@ from segmentation.engine.steps import FAR_FUTURE, NO, YES
 
 
 @jit
+def _longest(begin, end):  # type: ignore[no-untyped-def]
+    """The most rows any entity has, and all rows together."""
+    longest = 0
+    total = 0
+    for e in range(len(begin)):
+        longest = max(longest, end[e] - begin[e])
+        total += end[e] - begin[e]
+    return longest, total
+
+
+@jit
 def window_sum(begin, end, time, seconds, number, weights, count, window, threshold):  # type: ignore[no-untyped-def]
     """Where the sum over a rolling window is above a threshold.
 
@@ -15,35 +26,38 @@ def window_sum(begin, end, time, seconds, number, weights, count, window, thresh
     must be greater. Returns offsets[n + 1], time[m], value[m].
     """
     n = len(begin)
-    most = 0
-    for e in range(n):
-        most += 2 * (end[e] - begin[e])
+    longest, total = _longest(begin, end)
     offsets = np.zeros(n + 1, dtype=np.int64)
-    out_time = np.empty(most, dtype=np.int64)
-    out_value = np.empty(most, dtype=np.int8)
+    out_time = np.empty(2 * total, dtype=np.int64)
+    out_value = np.empty(2 * total, dtype=np.int8)
+    # What counts of one entity: most criteria leave most activities out.
+    at = np.empty(longest, dtype=np.int64)
+    amount = np.empty(longest, dtype=np.int64)
     m = 0
     for e in range(n):
-        i = begin[e]
-        j = begin[e]
-        stop = end[e]
-        total = np.int64(0)
+        stop = 0
+        for k in range(begin[e], end[e]):
+            w = np.int64(weights[number[k]])
+            if w > 0:
+                at[stop] = time[k]
+                amount[stop] = 1 if count else (np.int64(seconds[k]) * w + 50) // 100
+                stop += amount[stop] > 0
+        i = 0
+        j = 0
+        held = np.int64(0)
         above = False
         while i < stop or (j < i and window > 0):
-            t = time[i] if i < stop else FAR_FUTURE
-            if window > 0 and j < i and time[j] + window < t:
-                t = time[j] + window
-            while i < stop and time[i] == t:
-                w = np.int64(weights[number[i]])
-                if w > 0:
-                    total += 1 if count else (np.int64(seconds[i]) * w + 50) // 100
+            t = at[i] if i < stop else FAR_FUTURE
+            if window > 0 and j < i and at[j] + window < t:
+                t = at[j] + window
+            while i < stop and at[i] == t:
+                held += amount[i]
                 i += 1
             if window > 0:
-                while j < i and time[j] + window == t:
-                    w = np.int64(weights[number[j]])
-                    if w > 0:
-                        total -= 1 if count else (np.int64(seconds[j]) * w + 50) // 100
+                while j < i and at[j] + window == t:
+                    held -= amount[j]
                     j += 1
-            now = total > threshold
+            now = held > threshold
             if now != above:
                 above = now
                 out_time[m] = t
@@ -54,65 +68,69 @@ def window_sum(begin, end, time, seconds, number, weights, count, window, thresh
 
 
 @jit
-def window_people(  # type: ignore[no-untyped-def]
+def window_people(
     begin, end, time, seconds, number, contact, contacts, weights, role_of, roles, by_role, window, threshold, people
-):
+):  # type: ignore[no-untyped-def]
     """Where at least `people` persons each have more than `threshold` seconds in the window.
 
     by_role: count distinct buying roles of such persons instead; a person without role is none. A person is summed
     for each role held at the time.
     """
     n = len(begin)
-    most = 0
-    for e in range(n):
-        most += 2 * (end[e] - begin[e])
+    longest, total = _longest(begin, end)
     offsets = np.zeros(n + 1, dtype=np.int64)
-    out_time = np.empty(most, dtype=np.int64)
-    out_value = np.empty(most, dtype=np.int8)
+    out_time = np.empty(2 * total, dtype=np.int64)
+    out_value = np.empty(2 * total, dtype=np.int8)
     lanes = roles if by_role else 1
-    sums = np.zeros(contacts * lanes, dtype=np.int64)
+    sums = np.zeros(contacts * lanes, dtype=np.int64)  # by person and, where it matters, role
     in_role = np.zeros(roles, dtype=np.int64)
+    at = np.empty(longest, dtype=np.int64)
+    amount = np.empty(longest, dtype=np.int64)
+    lane = np.empty(longest, dtype=np.int64)
     m = 0
     for e in range(n):
-        i = begin[e]
-        j = begin[e]
-        stop = end[e]
+        stop = 0
+        for k in range(begin[e], end[e]):
+            w = np.int64(weights[number[k]])
+            if w > 0 and contact[k] >= 0:
+                role = role_of[number[k]] if by_role else 0
+                if not by_role or role > 0:
+                    at[stop] = time[k]
+                    amount[stop] = (np.int64(seconds[k]) * w + 50) // 100
+                    lane[stop] = contact[k] * lanes + role
+                    stop += amount[stop] > 0
+        i = 0
+        j = 0
         qualified = 0
         above = False
         while i < stop or (j < i and window > 0):
-            t = time[i] if i < stop else FAR_FUTURE
-            if window > 0 and j < i and time[j] + window < t:
-                t = time[j] + window
-            while i < stop and time[i] == t:
-                w = np.int64(weights[number[i]])
-                role = role_of[number[i]] if by_role else 0
-                if w > 0 and contact[i] >= 0 and (not by_role or role > 0):
-                    k = contact[i] * lanes + role
-                    before = sums[k] > threshold
-                    sums[k] += (np.int64(seconds[i]) * w + 50) // 100
-                    if not before and sums[k] > threshold:
-                        if by_role:
-                            in_role[role] += 1
-                            if in_role[role] == 1:
-                                qualified += 1
-                        else:
+            t = at[i] if i < stop else FAR_FUTURE
+            if window > 0 and j < i and at[j] + window < t:
+                t = at[j] + window
+            while i < stop and at[i] == t:
+                k = lane[i]
+                before = sums[k] > threshold
+                sums[k] += amount[i]
+                if not before and sums[k] > threshold:
+                    if by_role:
+                        in_role[k % lanes] += 1
+                        if in_role[k % lanes] == 1:
                             qualified += 1
+                    else:
+                        qualified += 1
                 i += 1
             if window > 0:
-                while j < i and time[j] + window == t:
-                    w = np.int64(weights[number[j]])
-                    role = role_of[number[j]] if by_role else 0
-                    if w > 0 and contact[j] >= 0 and (not by_role or role > 0):
-                        k = contact[j] * lanes + role
-                        before = sums[k] > threshold
-                        sums[k] -= (np.int64(seconds[j]) * w + 50) // 100
-                        if before and not sums[k] > threshold:
-                            if by_role:
-                                in_role[role] -= 1
-                                if in_role[role] == 0:
-                                    qualified -= 1
-                            else:
+                while j < i and at[j] + window == t:
+                    k = lane[j]
+                    before = sums[k] > threshold
+                    sums[k] -= amount[j]
+                    if before and not sums[k] > threshold:
+                        if by_role:
+                            in_role[k % lanes] -= 1
+                            if in_role[k % lanes] == 0:
                                 qualified -= 1
+                        else:
+                            qualified -= 1
                     j += 1
             now = qualified >= people
             if now != above:
@@ -121,10 +139,8 @@ def window_people(  # type: ignore[no-untyped-def]
                 out_value[m] = YES if now else NO
                 m += 1
         if window == 0:  # nobody left the window: clear what this entity summed
-            for i in range(begin[e], stop):
-                if contact[i] >= 0:
-                    for lane in range(lanes):
-                        sums[contact[i] * lanes + lane] = 0
+            for k in range(stop):
+                sums[lane[k]] = 0
             in_role[:] = 0
         offsets[e + 1] = m
     return offsets, out_time[:m].copy(), out_value[:m].copy()

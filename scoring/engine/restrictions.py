@@ -63,4 +63,8 @@ def window_words(days: int | None) -> str:
 def duration(seconds: float) -> str:
     """A duration for people: minutes, with seconds where they matter."""
     whole, rest = divmod(int(seconds), 60)
-    return _("%(minutes)s min %(seconds)s s") % {"minutes": whole, "seconds": rest} if rest else _("%(minutes)s min") % {"minutes": whole}
+    return (
+        _("%(minutes)s min %(seconds)s s") % {"minutes": whole, "seconds": rest}
+        if rest
+        else _("%(minutes)s min") % {"minutes": whole}
+    )

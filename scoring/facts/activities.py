@@ -137,7 +137,9 @@ def stream_activities(
 ) -> Iterator[tuple[NDArray[np.int32], Int64s, NDArray[np.int32], Int64s, NDArray[np.int32]]]:
     """All activities in blocks: position of the owner in `owners` (-1: not there), time, seconds, contact, class number."""
     position_of = _lookup(owners)
-    for block in stream_rows(connection, _query(owner, some=False, with_ids=False), _COLUMNS, [list(dimensions.classes.outcomes)]):
+    for block in stream_rows(
+        connection, _query(owner, some=False, with_ids=False), _COLUMNS, [list(dimensions.classes.outcomes)]
+    ):
         position, number, seconds = _classified(block, position_of, dimensions)
         yield position, np.ascontiguousarray(block["time"]), seconds, np.ascontiguousarray(block["contact"]), number
 
@@ -190,7 +192,15 @@ def read_activities(connection: Any, owners: Int64s, owner: Owner = "account", w
     ids = np.ascontiguousarray(block["id"]) if with_ids else np.empty(0, dtype=np.int64)
     seen = np.full(int(contacts.max(initial=0)) + 1, -1, dtype=np.int32)
     begin, time, seconds, contact, number, ids, contact_ids = arrange(
-        position, np.ascontiguousarray(block["time"]), seconds, np.ascontiguousarray(block["contact"]), number, ids, 0, len(keys), seen
+        position,
+        np.ascontiguousarray(block["time"]),
+        seconds,
+        np.ascontiguousarray(block["contact"]),
+        number,
+        ids,
+        0,
+        len(keys),
+        seen,
     )
     table = ActivityTable(
         rows=Rows(begin[:-1], begin[1:]),

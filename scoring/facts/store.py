@@ -73,7 +73,9 @@ class FactStore:
             yield _picked(delta, again)
 
     def _load(self, name: str, classes: Classes) -> Batch:
-        begin, time, seconds, contact, number, owners = (np.load(self.folder / f"{name}.{array}.npy") for array in _ARRAYS)
+        begin, time, seconds, contact, number, owners = (
+            np.load(self.folder / f"{name}.{array}.npy") for array in _ARRAYS
+        )
         contacts = int(contact.max(initial=-1)) + 1
         rows = Rows(np.ascontiguousarray(begin[:-1]), np.ascontiguousarray(begin[1:]))
         return Batch(owners, ActivityTable(rows, time, seconds, contact, number, contacts, classes))
@@ -135,7 +137,9 @@ class FactStore:
         record = np.dtype([("position", "i4"), ("time", "i8"), ("seconds", "i4"), ("contact", "i8"), ("number", "i4")])
         spills = [open(self.folder / name / f"{shard:02}.spill", "wb+") for shard in range(SHARDS)]  # noqa: SIM115 - closed below
         try:
-            for position, time, seconds, contact, number in stream_activities(connection, dimensions, owners, self.owner):
+            for position, time, seconds, contact, number in stream_activities(
+                connection, dimensions, owners, self.owner
+            ):
                 order, begin = split(position, shard_of, SHARDS)
                 rows = np.empty(len(order), dtype=record)
                 for field, array in zip(record.names or (), (position, time, seconds, contact, number), strict=True):
@@ -150,7 +154,10 @@ class FactStore:
                 Path(spill.name).unlink()
                 low, high = int(first[shard]), int(first[shard + 1])
                 arrays = arrange(
-                    *(np.ascontiguousarray(rows[field]) for field in ("position", "time", "seconds", "contact", "number")),
+                    *(
+                        np.ascontiguousarray(rows[field])
+                        for field in ("position", "time", "seconds", "contact", "number")
+                    ),
                     np.empty(0, dtype=np.int64),
                     low,
                     high - low,
@@ -163,7 +170,13 @@ class FactStore:
         self._publish(wanted | {"snapshot": snapshot, "base": name, "delta": None, "owners": len(owners)})
 
     def _extend(
-        self, connection: Any, manifest: dict[str, Any], changed: Int64s, dimensions: Dimensions, snapshot: str, wanted: dict[str, Any]
+        self,
+        connection: Any,
+        manifest: dict[str, Any],
+        changed: Int64s,
+        dimensions: Dimensions,
+        snapshot: str,
+        wanted: dict[str, Any],
     ) -> None:
         """Read changed owners again, together with those already in the delta."""
         if manifest["delta"]:
@@ -229,5 +242,7 @@ def _picked(batch: Batch, owners: Int64s) -> Batch:
 def _database(connection: Any) -> str:
     """Identifies the database: its cluster and number there, which no copy of it has."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT s.system_identifier::text, d.oid::text FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()")
+        cursor.execute(
+            "SELECT s.system_identifier::text, d.oid::text FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()"
+        )
         return "/".join(cursor.fetchone())

@@ -109,9 +109,17 @@ def kinds() -> Mapping[str, type[Criterion]]:
 def make_criterion(kind: str, params: Mapping[str, Any] | None = None) -> Criterion:
     """A criterion from its stored form. Raises RuleError for an unknown kind or a wrong parameter."""
     if not isinstance(kind, str) or kind not in _kinds:
-        raise RuleError("unknown_kind", "kind", kind, _("There is no criterion kind “%(kind)s”.") % {"kind": kind}, suggestion(kind, _kinds))
+        raise RuleError(
+            "unknown_kind",
+            "kind",
+            kind,
+            _("There is no criterion kind “%(kind)s”.") % {"kind": kind},
+            suggestion(kind, _kinds),
+        )
     given = params if params is not None else {}
     if not isinstance(given, Mapping):
-        raise RuleError("wrong_type", "params", given, _("Parameters are not an object."), _("Give them as {name: value}."))
+        raise RuleError(
+            "wrong_type", "params", given, _("Parameters are not an object."), _("Give them as {name: value}.")
+        )
     clean_params(_kinds[kind].params, given)  # names first: an unknown one must not become a Python error
     return _kinds[kind](**given)

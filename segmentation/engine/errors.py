@@ -18,7 +18,9 @@ class RuleError(ProblemError, ValueError):
     code = "rule"
 
     def __init__(self, code: str, field: str, value: Any, message: str, remedy: str) -> None:
-        super().__init__(message.replace("%", "%%"), code=code, field=field, value=value, remedy=remedy.replace("%", "%%"))
+        super().__init__(
+            message.replace("%", "%%"), code=code, field=field, value=value, remedy=remedy.replace("%", "%%")
+        )
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message} {self.remedy}"

@@ -54,20 +54,30 @@ class Number(Param):
                 "wrong_type",
                 value,
                 _("%(value)s is not a number.") % {"value": shown(value)},
-                _("Enter a number such as %(example)s.") % {"example": self.default if self.default is not None else 60},
+                _("Enter a number such as %(example)s.")
+                % {"example": self.default if self.default is not None else 60},
             )
         if isinstance(value, float) and not math.isfinite(value):
-            raise self._refuse("not_finite", value, _("%(value)s is not a finite number.") % {"value": value}, _("Enter a finite number."))
+            raise self._refuse(
+                "not_finite",
+                value,
+                _("%(value)s is not a finite number.") % {"value": value},
+                _("Enter a finite number."),
+            )
         if self.whole and value != int(value):
             raise self._refuse(
-                "not_whole", value, _("%(value)s is not a whole number.") % {"value": value}, _("Round it to a whole number.")
+                "not_whole",
+                value,
+                _("%(value)s is not a whole number.") % {"value": value},
+                _("Round it to a whole number."),
             )
         if not self.minimum <= value <= self.maximum:
             raise self._refuse(
                 "out_of_range",
                 value,
                 _("%(value)s is out of range.") % {"value": shown(value)},
-                _("Enter a number from %(low)s to %(high)s.") % {"low": f"{self.minimum:g}", "high": f"{self.maximum:g}"},
+                _("Enter a number from %(low)s to %(high)s.")
+                % {"low": f"{self.minimum:g}", "high": f"{self.maximum:g}"},
             )
         return int(value) if self.whole else float(value)
 
@@ -85,7 +95,12 @@ class Choice(Param):
     def clean(self, value: Any) -> Any:
         options = self.options()
         if not isinstance(value, str) or value not in options:
-            raise self._refuse("unknown_choice", value, _("%(value)s is not known.") % {"value": shown(value)}, suggestion(value, options))
+            raise self._refuse(
+                "unknown_choice",
+                value,
+                _("%(value)s is not known.") % {"value": shown(value)},
+                suggestion(value, options),
+            )
         return value
 
 
@@ -99,7 +114,10 @@ class Several(Choice):
     def clean(self, value: Any) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise self._refuse(
-                "wrong_type", value, _("%(value)s is not a list.") % {"value": shown(value)}, _("Give a list, even of one: [“…”].")
+                "wrong_type",
+                value,
+                _("%(value)s is not a list.") % {"value": shown(value)},
+                _("Give a list, even of one: [“…”]."),
             )
         values = list(value)
         if self.required and not values:
@@ -114,7 +132,12 @@ class YesNo(Param):
 
     def clean(self, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise self._refuse("wrong_type", value, _("%(value)s is neither true nor false.") % {"value": shown(value)}, _("Use true or false."))
+            raise self._refuse(
+                "wrong_type",
+                value,
+                _("%(value)s is neither true nor false.") % {"value": shown(value)},
+                _("Use true or false."),
+            )
         return value
 
 
@@ -128,11 +151,21 @@ class Value(Param):
         if isinstance(value, list | tuple):
             return tuple(self.clean(item) for item in value)
         if isinstance(value, float) and not math.isfinite(value):
-            raise self._refuse("not_finite", value, _("%(value)s is not a finite number.") % {"value": value}, _("Enter a finite number."))
-        if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 1000 and is_storable(value)):
+            raise self._refuse(
+                "not_finite",
+                value,
+                _("%(value)s is not a finite number.") % {"value": value},
+                _("Enter a finite number."),
+            )
+        if isinstance(value, bool | int | float) or (
+            isinstance(value, str) and len(value) <= 1000 and is_storable(value)
+        ):
             return value
         raise self._refuse(
-            "wrong_type", shown(value), _("%(value)s cannot be compared with.") % {"value": shown(value)}, _("Use a text, a number or a list of them.")
+            "wrong_type",
+            shown(value),
+            _("%(value)s cannot be compared with.") % {"value": shown(value)},
+            _("Use a text, a number or a list of them."),
         )
 
 
@@ -165,12 +198,18 @@ def window_days(default: int | None = 90, required: bool = False) -> Number:
 def clean_params(params: tuple[Param, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     """All parameters in normal form, defaults filled in. Raises RuleError for the first that is wrong."""
     if not isinstance(given, Mapping):
-        raise RuleError("wrong_type", "params", given, _("Parameters are not an object."), _("Give them as {name: value}."))
+        raise RuleError(
+            "wrong_type", "params", given, _("Parameters are not an object."), _("Give them as {name: value}.")
+        )
     known = {param.name: param for param in params}
     for name in given:
         if name not in known:
             raise RuleError(
-                "unknown_parameter", str(name), given[name], _("There is no parameter “%(name)s”.") % {"name": name}, suggestion(name, known)
+                "unknown_parameter",
+                str(name),
+                given[name],
+                _("There is no parameter “%(name)s”.") % {"name": name},
+                suggestion(name, known),
             )
     cleaned = {}
     for name, param in known.items():
@@ -178,7 +217,11 @@ def clean_params(params: tuple[Param, ...], given: Mapping[str, Any]) -> dict[st
             cleaned[name] = param.clean(given[name])
         elif param.required and param.default in (None, ()):
             raise RuleError(
-                "missing_parameter", name, None, _("“%(name)s” is missing.") % {"name": name}, _("Give it a value; there is no default.")
+                "missing_parameter",
+                name,
+                None,
+                _("“%(name)s” is missing.") % {"name": name},
+                _("Give it a value; there is no default."),
             )
         elif name in given and given[name] is None:
             cleaned[name] = None if param.clearable else param.default

@@ -10,7 +10,9 @@ from segmentation.engine.steps import NO, YES, Steps
 def period_steps(periods: Periods, wanted: int) -> Steps:
     """Yes while a period of kind `wanted` is in force, for every entity; overlapping ones count as one."""
     most = 2 * int((periods.rows.end - periods.rows.begin).sum())
-    offsets, time, value = _union(periods.rows.begin, periods.rows.end, periods.start, periods.end, periods.kind, wanted, most)
+    offsets, time, value = _union(
+        periods.rows.begin, periods.rows.end, periods.start, periods.end, periods.kind, wanted, most
+    )
     return Steps(np.zeros(len(periods.rows.begin), dtype=np.int8), offsets, time, value)
 
 

@@ -96,7 +96,9 @@ def resolve(program: Program, steps: Sequence[Steps], start: Int64s) -> Stays:
     n = len(start)
     initial, offsets, time, value = _stacked(steps, n)
     most = int(2 * len(time) + n)
-    entity, stage, rule, begin, end = _resolve(program.terms, program.rules, program.stages, initial, offsets, time, value, start, most)
+    entity, stage, rule, begin, end = _resolve(
+        program.terms, program.rules, program.stages, initial, offsets, time, value, start, most
+    )
     return Stays(entity, stage, rule, begin, end)
 
 

@@ -45,7 +45,11 @@ class Rule:
     def __post_init__(self) -> None:
         if not self.terms:
             raise RuleError(
-                "empty_rule", "criteria", [], _("The rule has no criterion."), _("Add at least one; an empty rule would never be meant.")
+                "empty_rule",
+                "criteria",
+                [],
+                _("The rule has no criterion."),
+                _("Add at least one; an empty rule would never be meant."),
             )
         k = self.at_least
         if k is not None and (isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(self.terms)):
@@ -101,9 +105,17 @@ class JourneyRules:
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise RuleError("unknown_unit", "unit", self.unit, _("%(value)s is no unit.") % {"value": shown(self.unit)}, suggestion(self.unit, UNITS))
+            raise RuleError(
+                "unknown_unit",
+                "unit",
+                self.unit,
+                _("%(value)s is no unit.") % {"value": shown(self.unit)},
+                suggestion(self.unit, UNITS),
+            )
         if len(self.stages) < 2:
-            raise RuleError("too_few_stages", "stages", len(self.stages), _("A journey has at least two stages."), _("Add a stage."))
+            raise RuleError(
+                "too_few_stages", "stages", len(self.stages), _("A journey has at least two stages."), _("Add a stage.")
+            )
         _check_weights(self.seniority_weights or {})
         object.__setattr__(self, "stages", tuple(sorted(self.stages, key=lambda stage: stage.precedence)))
         seen_keys: set[str] = set()
@@ -112,7 +124,13 @@ class JourneyRules:
         for stage in self.stages:
             where = f"stages.{stage.key}"
             if stage.key in seen_keys:
-                raise RuleError("same_key", f"{where}.key", stage.key, _("Two stages have this key."), _("Give each stage a key of its own."))
+                raise RuleError(
+                    "same_key",
+                    f"{where}.key",
+                    stage.key,
+                    _("Two stages have this key."),
+                    _("Give each stage a key of its own."),
+                )
             seen_keys.add(stage.key)
             if stage.precedence in by_precedence:
                 raise RuleError(
@@ -129,12 +147,17 @@ class JourneyRules:
                     "same_position",
                     f"{where}.position",
                     stage.position,
-                    _("“%(one)s” and “%(other)s” have the same place in the funnel.") % {"one": by_position[stage.position], "other": stage.key},
+                    _("“%(one)s” and “%(other)s” have the same place in the funnel.")
+                    % {"one": by_position[stage.position], "other": stage.key},
                     _("Number the stages of the funnel 0, 1, 2 …; leave parking stages without a number."),
                 )
             if stage.position is not None:
                 by_position[stage.position] = stage.key
-            if isinstance(stage.min_stay_days, bool) or not isinstance(stage.min_stay_days, int) or not 0 <= stage.min_stay_days <= MAX_DAYS:
+            if (
+                isinstance(stage.min_stay_days, bool)
+                or not isinstance(stage.min_stay_days, int)
+                or not 0 <= stage.min_stay_days <= MAX_DAYS
+            ):
                 raise RuleError(
                     "bad_minimum_stay",
                     f"{where}.min_stay_days",
@@ -148,7 +171,8 @@ class JourneyRules:
                 "floor_with_rule",
                 f"stages.{floor.key}.rules",
                 floor.key,
-                _("“%(stage)s” has the lowest precedence and a rule, so some accounts would be in no stage.") % {"stage": floor.key},
+                _("“%(stage)s” has the lowest precedence and a rule, so some accounts would be in no stage.")
+                % {"stage": floor.key},
                 _("Remove its rules or add a stage without rules below it."),
             )
         for stage in others:
@@ -192,15 +216,31 @@ def _check_weights(weights: Mapping[str, int]) -> None:
 def parse_term(document: Mapping[str, Any]) -> Term:
     """A term from `{"kind", "params", "negate"}`. Raises RuleError."""
     if not isinstance(document, Mapping):
-        raise RuleError("wrong_type", "", shown(document), _("A criterion is not an object."), _('Write {"kind": …, "params": {…}}.'))
+        raise RuleError(
+            "wrong_type",
+            "",
+            shown(document),
+            _("A criterion is not an object."),
+            _('Write {"kind": …, "params": {…}}.'),
+        )
     for name in document:
         if name not in ("kind", "params", "negate"):
             raise RuleError(
-                "unknown_key", str(name), document[name], _("A criterion has no “%(name)s”.") % {"name": name}, suggestion(name, ["kind", "params", "negate"])
+                "unknown_key",
+                str(name),
+                document[name],
+                _("A criterion has no “%(name)s”.") % {"name": name},
+                suggestion(name, ["kind", "params", "negate"]),
             )
     negate = document.get("negate", False)
     if not isinstance(negate, bool):
-        raise RuleError("wrong_type", "negate", negate, _("%(value)s is neither true nor false.") % {"value": shown(negate)}, _("Use true or false."))
+        raise RuleError(
+            "wrong_type",
+            "negate",
+            negate,
+            _("%(value)s is neither true nor false.") % {"value": shown(negate)},
+            _("Use true or false."),
+        )
     try:
         return Term(make_criterion(document.get("kind", ""), document.get("params")), negate)
     except RuleError as error:
@@ -219,7 +259,11 @@ def parse_rule(document: Mapping[str, Any]) -> Rule:
                 raise error.within(f"{part}.{i}") from None
         parts[part] = tuple(terms)
     return Rule(
-        terms=parts["criteria"], at_least=document.get("at_least"), scope=parts["scope"], name=document.get("name", ""), ref=document.get("ref")
+        terms=parts["criteria"],
+        at_least=document.get("at_least"),
+        scope=parts["scope"],
+        name=document.get("name", ""),
+        ref=document.get("ref"),
     )
 
 
@@ -253,7 +297,9 @@ def parse_journey(document: Mapping[str, Any]) -> JourneyRules:
                 ref=stage.get("ref"),
             )
         )
-    return JourneyRules(stages=tuple(stages), unit=document.get("unit", "account"), seniority_weights=document.get("seniority_weights"))
+    return JourneyRules(
+        stages=tuple(stages), unit=document.get("unit", "account"), seniority_weights=document.get("seniority_weights")
+    )
 
 
 def find_loop(depends_on: Mapping[str, Sequence[str]]) -> list[str] | None:

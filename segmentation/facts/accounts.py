@@ -42,7 +42,9 @@ FIELDS: dict[str, AccountField] = {
     "business_unit": _column("business_unit", "text"),
     "source": _column("source", "text"),
     "owner": _column("owner", "text"),
-    "team": AccountField(_("sales team"), "text", "(SELECT t.key FROM segmentation_salesteam t WHERE t.id = {row}.team_id)"),
+    "team": AccountField(
+        _("sales team"), "text", "(SELECT t.key FROM segmentation_salesteam t WHERE t.id = {row}.team_id)"
+    ),
     "products": _column("products", "list"),
 }
 
@@ -121,7 +123,9 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
             out[at[at >= 0]] = np.array([code(value) for value in column], dtype=np.int32)[at >= 0]
         first = read_rows(
             connection,
-            "SELECT pgh_obj_id, min(pgh_created_at) FROM segmentation_accountevent WHERE true" + where.format(column="pgh_obj_id") + " GROUP BY 1",
+            "SELECT pgh_obj_id, min(pgh_created_at) FROM segmentation_accountevent WHERE true"
+            + where.format(column="pgh_obj_id")
+            + " GROUP BY 1",
             {"id": "i8", "time": "time"},
             params,
         )
@@ -147,7 +151,12 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
             keep[:-1] = (at[1:] != at[:-1]) | (time[1:] != time[:-1])
         order, rows = grouped(at[keep], n, time[keep])
         result[key] = DatedField(
-            values=code.as_tuple(), initial=start, known_from=known_from, rows=rows, time=time[keep][order], code=coded[keep][order]
+            values=code.as_tuple(),
+            initial=start,
+            known_from=known_from,
+            rows=rows,
+            time=time[keep][order],
+            code=coded[keep][order],
         )
     return result
 
@@ -162,7 +171,8 @@ def read_flags(connection: Any, accounts: Int64s, some: bool) -> tuple[Periods, 
     where, params = ("WHERE account_id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
     found = read_rows(
         connection,
-        "SELECT account_id, flag_type_id, start_at, coalesce(end_at, '9999-01-01+00') FROM segmentation_accountflag " + where,
+        "SELECT account_id, flag_type_id, start_at, coalesce(end_at, '9999-01-01+00') FROM segmentation_accountflag "
+        + where,
         {"account": "i8", "type": "i8", "start": "time", "end": "time"},
         params,
     )
@@ -178,6 +188,6 @@ def periods(owner: Int64s, entities: Int64s, start: Int64s, end: Int64s, kind: A
     order, rows = grouped(Positions(entities).of(owner), len(entities), start)
     stop = end[order].copy()
     stop[stop > OPEN_END] = NEVER
-    return Periods(rows=rows, start=start[order].copy(), end=stop, kind=np.ascontiguousarray(kind[order], dtype=np.int32))
-
-
+    return Periods(
+        rows=rows, start=start[order].copy(), end=stop, kind=np.ascontiguousarray(kind[order], dtype=np.int32)
+    )

@@ -41,7 +41,11 @@ def _get_copy_data(_context, function, connection, buffer):  # type: ignore[no-u
         call = builder.inttoptr(args[0], signature.as_pointer())
         return builder.call(
             call,
-            [builder.inttoptr(args[1], pointer), builder.inttoptr(args[2], pointer.as_pointer()), ir.Constant(ir.IntType(32), 0)],
+            [
+                builder.inttoptr(args[1], pointer),
+                builder.inttoptr(args[2], pointer.as_pointer()),
+                ir.Constant(ir.IntType(32), 0),
+            ],
         )
 
     return types.int32(types.intp, types.intp, types.intp), codegen
@@ -97,7 +101,9 @@ def _libpq() -> tuple[int, int] | None:
     return tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (get, free))  # type: ignore[return-value]
 
 
-def stream_rows(connection: Any, query: str, columns: Mapping[str, str], params: Sequence[Any] = ()) -> Iterator[np.ndarray[Any, Any]]:
+def stream_rows(
+    connection: Any, query: str, columns: Mapping[str, str], params: Sequence[Any] = ()
+) -> Iterator[np.ndarray[Any, Any]]:
     """The rows of a query, in blocks of some tens of thousands.
 
     Parameters
@@ -117,7 +123,11 @@ def stream_rows(connection: Any, query: str, columns: Mapping[str, str], params:
     for name, kind in columns.items():
         parts += [(f"{name}_", ">i4"), (name, _DTYPES[kind])]
     record = np.dtype(parts)
-    blocks = _compiled_blocks(raw, statement, record.itemsize) if _libpq() else _plain_blocks(raw, statement, record.itemsize)
+    blocks = (
+        _compiled_blocks(raw, statement, record.itemsize)
+        if _libpq()
+        else _plain_blocks(raw, statement, record.itemsize)
+    )
     native = np.dtype([(name, _NATIVE[kind]) for name, kind in columns.items()])
     for block in blocks:
         rows = block.view(record)
@@ -132,7 +142,9 @@ def stream_rows(connection: Any, query: str, columns: Mapping[str, str], params:
         yield out
 
 
-def read_rows(connection: Any, query: str, columns: Mapping[str, str], params: Sequence[Any] = ()) -> np.ndarray[Any, Any]:
+def read_rows(
+    connection: Any, query: str, columns: Mapping[str, str], params: Sequence[Any] = ()
+) -> np.ndarray[Any, Any]:
     """All rows of a query as one structured array; see `stream_rows`."""
     blocks = list(stream_rows(connection, query, columns, params))
     if not blocks:
@@ -163,7 +175,14 @@ def _compiled_blocks(raw: psycopg.Connection[Any], statement: str, width: int) -
             start, answer, first = 0, 1, True
             while answer > 0:
                 filled, answer = _fill(
-                    get, free, pgconn.pgconn_ptr, pointer, pointer.ctypes.data, buffer.ctypes.data + start, _CHUNK - start, 4096
+                    get,
+                    free,
+                    pgconn.pgconn_ptr,
+                    pointer,
+                    pointer.ctypes.data,
+                    buffer.ctypes.data + start,
+                    _CHUNK - start,
+                    4096,
                 )
                 filled += start
                 skip = _HEADER if first and filled else 0

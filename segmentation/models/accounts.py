@@ -29,7 +29,9 @@ class SourcedModel(models.Model):
         _("created in the source"),
         null=True,
         blank=True,
-        help_text=_("When the source system made the record. The history begins here or at the first fact, if that is earlier."),
+        help_text=_(
+            "When the source system made the record. The history begins here or at the first fact, if that is earlier."
+        ),
     )
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
@@ -93,7 +95,9 @@ class Account(SourcedModel):
     other_names = ArrayField(
         models.CharField(max_length=300), verbose_name=_("other names"), default=list, blank=True, db_default=[]
     )
-    domain = models.CharField(_("domain"), max_length=253, blank=True, default="", help_text=_("For example example.com"))
+    domain = models.CharField(
+        _("domain"), max_length=253, blank=True, default="", help_text=_("For example example.com")
+    )
     other_domains = ArrayField(
         models.CharField(max_length=253), verbose_name=_("other domains"), default=list, blank=True, db_default=[]
     )
@@ -116,10 +120,18 @@ class Account(SourcedModel):
     relationship = models.CharField(_("relationship"), max_length=12, choices=Relationship, blank=True, default="")
     business_unit = models.CharField(_("business unit"), max_length=120, blank=True, default="")
     source = models.CharField(
-        _("source"), max_length=120, blank=True, default="", help_text=_("How the account was found: inbound, outbound, event ...")
+        _("source"),
+        max_length=120,
+        blank=True,
+        default="",
+        help_text=_("How the account was found: inbound, outbound, event ..."),
     )
-    owner = models.CharField(_("owner"), max_length=200, blank=True, default="", help_text=_("The sales rep responsible."))
-    team = models.ForeignKey(SalesTeam, models.SET_NULL, null=True, blank=True, verbose_name=_("sales team"), related_name="accounts")
+    owner = models.CharField(
+        _("owner"), max_length=200, blank=True, default="", help_text=_("The sales rep responsible.")
+    )
+    team = models.ForeignKey(
+        SalesTeam, models.SET_NULL, null=True, blank=True, verbose_name=_("sales team"), related_name="accounts"
+    )
     parent = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, verbose_name=_("parent company"), related_name="subsidiaries"
     )
@@ -164,7 +176,9 @@ class Contact(SourcedModel):
         choices=Seniority,
         blank=True,
         default="",
-        help_text=_("Read from the job title by the title rules unless fixed by hand. Empty is unknown and meets no minimum."),
+        help_text=_(
+            "Read from the job title by the title rules unless fixed by hand. Empty is unknown and meets no minimum."
+        ),
     )
     department = models.CharField(_("department"), max_length=20, choices=Department, blank=True, default="")
     classified_by_hand = models.BooleanField(
@@ -174,7 +188,12 @@ class Contact(SourcedModel):
         help_text=_("When on, the title rules leave seniority and department of this person alone."),
     )
     buying_role = models.CharField(
-        _("buying role"), max_length=16, choices=BuyingRole, blank=True, default="", help_text=_("A person without a role is no persona.")
+        _("buying role"),
+        max_length=16,
+        choices=BuyingRole,
+        blank=True,
+        default="",
+        help_text=_("A person without a role is no persona."),
     )
     consent = models.CharField(_("consent to be contacted"), max_length=10, choices=Consent, blank=True, default="")
     custom = models.JSONField(_("custom fields"), default=dict, blank=True, db_default={})
@@ -183,7 +202,9 @@ class Contact(SourcedModel):
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
         ordering = ["name", "id"]
-        constraints = [models.UniqueConstraint(fields=["source_system", "external_id"], name="contact_external_id_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["source_system", "external_id"], name="contact_external_id_once")
+        ]
         indexes = [
             models.Index(Lower("email"), name="contact_email_lower"),
             models.Index(fields=["name", "id"], name="contact_list_order"),
@@ -209,7 +230,11 @@ class TitleRule(models.Model):
 
     sets = models.CharField(_("sets"), max_length=10, choices=Sets)
     match = models.CharField(
-        _("match"), max_length=5, choices=Match, default=Match.WORD, help_text=_("Words suit English titles, text suits Chinese ones.")
+        _("match"),
+        max_length=5,
+        choices=Match,
+        default=Match.WORD,
+        help_text=_("Words suit English titles, text suits Chinese ones."),
     )
     pattern = models.CharField(_("pattern"), max_length=200, help_text=_("Upper and lower case do not matter."))
     value = models.CharField(_("value"), max_length=20)

@@ -55,7 +55,8 @@ def touch_triggers(name: str, account: str = "NULL", contact: str = "NULL", oppo
 
     def trigger(operation, suffix, tables):
         body = " UNION ".join(
-            f"SELECT {account}::bigint, {contact}::bigint, {opportunity}::bigint FROM {table} r {join}" for table in tables
+            f"SELECT {account}::bigint, {contact}::bigint, {opportunity}::bigint FROM {table} r {join}"
+            for table in tables
         )
         if len(tables) == 1:
             body = body.replace("SELECT ", "SELECT DISTINCT ", 1)

@@ -37,12 +37,26 @@ class AccountFlag(models.Model):
     flag_type = models.ForeignKey(FlagType, models.PROTECT, verbose_name=_("flag"), related_name="account_flags")
     start_at = models.DateTimeField(_("from"))
     end_at = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: still in force."))
-    reason = models.CharField(_("reason"), max_length=300, help_text=_("Shown wherever the flag is the answer to “why”."))
+    reason = models.CharField(
+        _("reason"), max_length=300, help_text=_("Shown wherever the flag is the answer to “why”.")
+    )
     set_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("set by"), related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("set by"),
+        related_name="+",
     )
     ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("ended by"), related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("ended by"),
+        related_name="+",
     )
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
@@ -51,13 +65,21 @@ class AccountFlag(models.Model):
         verbose_name_plural = _("account flags")
         ordering = ["-start_at", "-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(end_at__isnull=True) | Q(end_at__gt=F("start_at")), name="accountflag_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(end_at__isnull=True) | Q(end_at__gt=F("start_at")), name="accountflag_ends_after_start"
+            ),
             # One-value ranges stand in for equality, so that no database extension is needed.
             ExclusionConstraint(
                 name="accountflag_once_at_a_time",
                 expressions=[
-                    (Func(F("account_id"), F("account_id"), Value("[]"), function="int8range"), RangeOperators.OVERLAPS),
-                    (Func(F("flag_type_id"), F("flag_type_id"), Value("[]"), function="int8range"), RangeOperators.OVERLAPS),
+                    (
+                        Func(F("account_id"), F("account_id"), Value("[]"), function="int8range"),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    (
+                        Func(F("flag_type_id"), F("flag_type_id"), Value("[]"), function="int8range"),
+                        RangeOperators.OVERLAPS,
+                    ),
                     (Func(F("start_at"), F("end_at"), function="tstzrange"), RangeOperators.OVERLAPS),
                 ],
             ),

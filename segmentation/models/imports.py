@@ -49,7 +49,12 @@ class ImportRun(models.Model):
     report = models.JSONField(_("report"), default=dict)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("requested by"), related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("requested by"),
+        related_name="+",
     )
 
     class Meta:

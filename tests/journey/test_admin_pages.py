@@ -94,6 +94,7 @@ def opened(client, url, most):
         response = client.get(url)
     assert response.status_code == 200
     assert EVIL not in response.content.decode()
+    assert "object at 0x" not in response.content.decode()
     assert len(queries) <= most, [query["sql"][:150] for query in queries]
     return response
 

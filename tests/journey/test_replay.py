@@ -299,9 +299,19 @@ def test_contacts_and_opportunities_have_journeys_of_their_own(extended):
             "unit": "opportunity",
             "stages": [
                 {"key": "new", "name": "New", "precedence": 0},
-                {"key": "open", "name": "Open", "precedence": 1, "enter": [{"criteria": [{"kind": "opportunity_open"}]}]},
+                {
+                    "key": "open",
+                    "name": "Open",
+                    "precedence": 1,
+                    "enter": [{"criteria": [{"kind": "opportunity_open"}]}],
+                },
                 {"key": "won", "name": "Won", "precedence": 2, "enter": [{"criteria": [{"kind": "opportunity_won"}]}]},
-                {"key": "lost", "name": "Lost", "precedence": 3, "enter": [{"criteria": [{"kind": "opportunity_lost"}]}]},
+                {
+                    "key": "lost",
+                    "name": "Lost",
+                    "precedence": 3,
+                    "enter": [{"criteria": [{"kind": "opportunity_lost"}]}],
+                },
             ],
         },
     )
@@ -338,7 +348,9 @@ def _reads(journey: str, stage: str) -> dict:
 def test_a_journey_that_reads_another_follows_it(extended):
     acme = account()
     activity(acme, "webinar", 10)
-    follower = publish_version(version=create_journey(key="a-follower", name="Follower", document=_reads("extended", "aware")))
+    follower = publish_version(
+        version=create_journey(key="a-follower", name="Follower", document=_reads("extended", "aware"))
+    )
     replay()
     assert path(follower, acme) == [("out", 0), ("in", 10), ("out", 100)]
     activity(acme, "webinar", 50)
@@ -350,7 +362,9 @@ def test_rules_that_need_each_other_are_refused_with_the_path(extended):
     publish_version(version=create_journey(key="second", name="Second", document=_reads("extended", "aware")))
     draft = create_draft(journey=extended.journey)
     document = version_document(draft)
-    document["stages"][1]["enter"][0]["criteria"].append({"kind": "stage", "params": {"journey": "second", "stage": "in"}})
+    document["stages"][1]["enter"][0]["criteria"].append(
+        {"kind": "stage", "params": {"journey": "second", "stage": "in"}}
+    )
     with pytest.raises(JourneyError) as caught:
         save_draft(version=draft, document=document)
     assert caught.value.code == "rule_loop"
@@ -361,7 +375,11 @@ def test_rules_that_need_each_other_are_refused_with_the_path(extended):
 def test_a_published_version_is_refused_every_change(extended):
     with pytest.raises(JourneyError, match="never changes"):
         save_draft(version=extended, document=version_document(extended))
-    for statement in ("UPDATE journey_stage SET name = 'x'", "DELETE FROM journey_criterion", "UPDATE journey_entryrule SET at_least = 1"):
+    for statement in (
+        "UPDATE journey_stage SET name = 'x'",
+        "DELETE FROM journey_criterion",
+        "UPDATE journey_entryrule SET at_least = 1",
+    ):
         with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
 
@@ -384,22 +402,38 @@ class World:
 
     def step(self) -> None:
         r = self.random
-        kind = r.choice(["activity"] * 6 + ["change"] * 3 + ["move", "remove", "contact", "tier", "flag", "deal", "removed change"])
+        kind = r.choice(
+            ["activity"] * 6 + ["change"] * 3 + ["move", "remove", "contact", "tier", "flag", "deal", "removed change"]
+        )
         person = r.choice(self.contacts)
         if kind == "activity":
             by = r.choice([person, None])
             of = r.choice(self.accounts) if by is None or r.random() < 0.2 else by.account
             when = r.choice([r.randrange(200), r.uniform(0, 200)])
-            activity(of, r.choice(list(worlds.TYPES)), when, by, seconds=r.choice([None, 0, 600, 3600]), outcome=r.choice(["", "held"]))
+            activity(
+                of,
+                r.choice(list(worlds.TYPES)),
+                when,
+                by,
+                seconds=r.choice([None, 0, 600, 3600]),
+                outcome=r.choice(["", "held"]),
+            )
         elif kind == "change":
-            change(r.choice(self.deals), r.choice(list(worlds.CRM_STAGES)), r.choice([None, *([r.randrange(200)] * 6)]), r.randrange(3))
+            change(
+                r.choice(self.deals),
+                r.choice(list(worlds.CRM_STAGES)),
+                r.choice([None, *([r.randrange(200)] * 6)]),
+                r.randrange(3),
+            )
         elif kind == "move" and Activity.objects.exists():
             row = r.choice(list(Activity.objects.all()))
             Activity.objects.filter(pk=row.pk).update(account=r.choice(self.accounts))
         elif kind == "remove" and Activity.objects.exists():
             r.choice(list(Activity.objects.all())).delete()
         elif kind == "contact":
-            Contact.objects.filter(pk=person.pk).update(seniority=r.choice(["vp", "manager", ""]), account=r.choice(self.accounts))
+            Contact.objects.filter(pk=person.pk).update(
+                seniority=r.choice(["vp", "manager", ""]), account=r.choice(self.accounts)
+            )
             person.refresh_from_db()
         elif kind == "tier":
             Account.objects.filter(pk=r.choice(self.accounts).pk).update(tier=r.choice([1, 2, 3]))
@@ -407,7 +441,9 @@ class World:
             flag = FlagType.objects.get(key="disqualified")
             of, begin = r.choice(self.accounts), r.randrange(200)
             if not AccountFlag.objects.filter(account=of).exists():
-                AccountFlag.objects.create(account=of, flag_type=flag, start_at=day(begin), end_at=day(begin + 20), reason="test")
+                AccountFlag.objects.create(
+                    account=of, flag_type=flag, start_at=day(begin), end_at=day(begin + 20), reason="test"
+                )
         elif kind == "deal":
             row = r.choice(self.deals)
             row.account = r.choice([*self.accounts, None])
@@ -428,7 +464,12 @@ def test_incremental_equals_rebuild_whatever_is_added_corrected_or_removed(exten
                 "unit": "opportunity",
                 "stages": [
                     {"key": "new", "name": "New", "precedence": 0},
-                    {"key": "open", "name": "Open", "precedence": 1, "enter": [{"criteria": [{"kind": "opportunity_open"}]}]},
+                    {
+                        "key": "open",
+                        "name": "Open",
+                        "precedence": 1,
+                        "enter": [{"criteria": [{"kind": "opportunity_open"}]}],
+                    },
                     {
                         "key": "stalled",
                         "name": "Stalled",
@@ -459,7 +500,10 @@ def test_the_order_in_which_facts_arrive_changes_nothing(extended):
     for seed in (1, 2):
         Account.objects.all().delete()
         acme = account()
-        people = [contact(acme, seniority="vp", buying_role=role) for role in ("user", "evaluator", "influencer", "decision_maker", "")]
+        people = [
+            contact(acme, seniority="vp", buying_role=role)
+            for role in ("user", "evaluator", "influencer", "decision_maker", "")
+        ]
         shuffled = random.Random(seed).sample(facts, len(facts))
         for i, (kind, at, who) in enumerate(shuffled):
             activity(acme, kind, at, people[who])
@@ -490,4 +534,11 @@ def test_a_reopened_deal_is_open_again_whatever_the_sequence_starts_from(extende
     row = deal(acme, ("Discovery", 10), ("Lost", 15))
     change(row, "Proposal", 20, sequence=0)
     replay()
-    assert path(extended, acme) == [("none", 0), ("qualified", 10), ("lost", 15), ("opportunity", 20), ("recycle", 50), ("opportunity", 140)]
+    assert path(extended, acme) == [
+        ("none", 0),
+        ("qualified", 10),
+        ("lost", 15),
+        ("opportunity", 20),
+        ("recycle", 50),
+        ("opportunity", 140),
+    ]

@@ -5,7 +5,17 @@ import itertools
 from typing import Any
 
 from journey.documents import install_journeys
-from journey.models import Criterion, CrmStage, EntryRule, Journey, JourneyVersion, Opportunity, OpportunityChange, Stage, StageInterval
+from journey.models import (
+    Criterion,
+    CrmStage,
+    EntryRule,
+    Journey,
+    JourneyVersion,
+    Opportunity,
+    OpportunityChange,
+    Stage,
+    StageInterval,
+)
 from journey.selectors.histories import current_history
 from scoring.models import Activity, ActivityType
 from segmentation.models import Account, Contact, FlagType
@@ -20,7 +30,14 @@ TYPES = {
     "sales_call": {"side": "sales", "default_minutes": 10},
     "meeting": {"side": "sales", "default_minutes": 45, "is_meeting": True},
 }
-CRM_STAGES = {"Discovery": "identified", "Proposal": "active", "Negotiation": "intent", "Won": "won", "Lost": "lost", "Parked": ""}
+CRM_STAGES = {
+    "Discovery": "identified",
+    "Proposal": "active",
+    "Negotiation": "intent",
+    "Won": "won",
+    "Lost": "lost",
+    "Parked": "",
+}
 
 
 def day(number: float) -> dt.datetime:

@@ -104,7 +104,9 @@ def test_every_maven_account_becomes_a_customer_when_its_first_deal_was_won(mave
     first_engaged: dict[str, dt.datetime] = {}
     for row in maven:
         if row["account"] and row["engage_date"]:
-            first_engaged[row["account"]] = min(first_engaged.get(row["account"], utc("2099-01-01")), utc(row["engage_date"]))
+            first_engaged[row["account"]] = min(
+                first_engaged.get(row["account"], utc("2099-01-01")), utc(row["engage_date"])
+            )
         if row["account"] and row["deal_stage"] == "Won":
             first_win[row["account"]] = min(first_win.get(row["account"], utc("2099-01-01")), utc(row["close_date"]))
     assert customers == first_win
@@ -129,7 +131,9 @@ def test_maven_deals_as_a_journey_of_opportunities_give_the_known_cycle(maven):
         version=create_journey(
             key="deals",
             name="Deals",
-            document=deal_journey(("prospecting", "Prospecting"), ("engaging", "Engaging"), ("won", "Won"), ("lost", "Lost")),
+            document=deal_journey(
+                ("prospecting", "Prospecting"), ("engaging", "Engaging"), ("won", "Won"), ("lost", "Lost")
+            ),
         )
     )
     replay()
@@ -157,7 +161,11 @@ def test_the_same_maven_files_again_change_nothing(maven):
     replay()
     history = current_history(published_version("standard"))
     before = (history.snapshot, history.intervals, Opportunity.objects.count())
-    for what, file in (("accounts", "accounts.csv"), ("opportunities", "sales_pipeline.csv"), ("opportunity-changes", "sales_pipeline.csv")):
+    for what, file in (
+        ("accounts", "accounts.csv"),
+        ("opportunities", "sales_pipeline.csv"),
+        ("opportunity-changes", "sales_pipeline.csv"),
+    ):
         load(what, f"maven_crm/{file}", f"maven/{what}.json")
     assert {result.mode for result in replay()} == {"refresh"}
     history.refresh_from_db()
@@ -176,7 +184,9 @@ def olist():
 
 def test_olist_leads_end_where_the_files_say(olist):
     leads, deals = olist
-    version = publish_version(version=create_journey(key="leads", name="Leads", document=deal_journey(("lead", "Lead"), ("won", "Won"))))
+    version = publish_version(
+        version=create_journey(key="leads", name="Leads", document=deal_journey(("lead", "Lead"), ("won", "Won")))
+    )
     replay()
     now = {row["key"]: row["accounts"] for row in stage_counts(version, timezone.now())}
     assert now == {"new": 0, "lead": 7158, "won": 842}

@@ -37,7 +37,12 @@ def contents(store: FactStore) -> dict[int, list[tuple]]:
 def _listed(owners, table) -> dict[int, list[tuple]]:
     return {
         int(owner): sorted(
-            (int(table.time[k]), int(table.seconds[k]), table.contact[k] >= 0, table.classes.parts(table.number[k])[0].key)
+            (
+                int(table.time[k]),
+                int(table.seconds[k]),
+                table.contact[k] >= 0,
+                table.classes.parts(table.number[k])[0].key,
+            )
             + table.classes.parts(table.number[k])[1:]
             for k in range(table.rows.begin[e], table.rows.end[e])
         )
@@ -82,7 +87,9 @@ def test_what_is_added_corrected_and_removed_is_followed(store, world):
     base = next(store.folder.glob("base-*"))
     activity(rows[0], "webinar", 3, people[0], seconds=7)
     assert contents(store) == truth(store)
-    Activity.objects.filter(pk__in=list(Activity.objects.values_list("pk", flat=True)[:5])).update(account=rows[1], contact=people[2])
+    Activity.objects.filter(pk__in=list(Activity.objects.values_list("pk", flat=True)[:5])).update(
+        account=rows[1], contact=people[2]
+    )
     assert contents(store) == truth(store)
     Activity.objects.filter(pk__in=list(Activity.objects.values_list("pk", flat=True)[5:9])).delete()
     assert contents(store) == truth(store)

@@ -43,7 +43,9 @@ def test_a_failing_query_is_an_error_and_leaves_the_connection_usable(way):
     assert read_rows(connection, "SELECT 5", {"a": "i4"})["a"].tolist() == [5]
 
 
-@pytest.mark.parametrize("query", ["SELECT NULL::int4 FROM generate_series(1, 3)", "SELECT 1::int8", "SELECT 1::int2, 2::int2"])
+@pytest.mark.parametrize(
+    "query", ["SELECT NULL::int4 FROM generate_series(1, 3)", "SELECT 1::int8", "SELECT 1::int2, 2::int2"]
+)
 def test_a_null_or_another_type_is_refused(way, query):
     with pytest.raises(ValueError, match="null"):
         read_rows(connection, query, {"a": "i4"})

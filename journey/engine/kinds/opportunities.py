@@ -48,7 +48,9 @@ class OpportunityOpen(Criterion):
 
     kind = "opportunity_open"
     label = gettext_noop("Open opportunity")
-    help = gettext_noop("Of several open opportunities the most advanced one counts for the groups; with CRM stages any of them.")
+    help = gettext_noop(
+        "Of several open opportunities the most advanced one counts for the groups; with CRM stages any of them."
+    )
     tables = frozenset({DEALS})
     params: ClassVar[tuple[Param, ...]] = (
         Several(name="groups", label=gettext_noop("in the groups"), choices=GROUP_LABELS),
@@ -74,10 +76,23 @@ class OpportunityOpen(Criterion):
     def steps(self, facts: Facts) -> Steps:
         table: DealTable = facts.table(DEALS)
         if self.values["crm_stages"] and not set(self.values["crm_stages"]) & set(table.stage_names):
-            return Steps(initial_no(len(facts)), np.zeros(len(facts) + 1, dtype=np.int64), np.empty(0, np.int64), np.empty(0, np.int8))
+            return Steps(
+                initial_no(len(facts)),
+                np.zeros(len(facts) + 1, dtype=np.int64),
+                np.empty(0, np.int64),
+                np.empty(0, np.int8),
+            )
         groups, stages = self._wanted(table)
         offsets, time, value = open_deals(
-            table.rows.begin, table.rows.end, table.time, table.deal, table.state, table.stage, table.most_deals, groups, stages
+            table.rows.begin,
+            table.rows.end,
+            table.time,
+            table.deal,
+            table.state,
+            table.stage,
+            table.most_deals,
+            groups,
+            stages,
         )
         return Steps(initial_no(len(facts)), offsets, time, value)
 
@@ -89,7 +104,11 @@ class OpportunityOpen(Criterion):
         holds = self.steps(facts).at(entity, instant) == YES
         if is_open:
             best = max(d["state"] for d in is_open)
-            found = ngettext("%(n)s open opportunity, the most advanced is %(group)s", "%(n)s open opportunities, the most advanced is %(group)s", len(is_open)) % {
+            found = ngettext(
+                "%(n)s open opportunity, the most advanced is %(group)s",
+                "%(n)s open opportunities, the most advanced is %(group)s",
+                len(is_open),
+            ) % {
                 "n": len(is_open),
                 "group": _(GROUP_LABELS[deals.GROUPS[best - 1]]),
             }
@@ -98,13 +117,19 @@ class OpportunityOpen(Criterion):
             found = _("only opportunities in CRM stages without mapping: %(names)s") % {"names": ", ".join(names)}
         else:
             found = _("no open opportunity")
-        return Measure(found, "" if holds else self.sentence(), gap=0.0 if holds else 1.0, rows=tuple(d["row"] for d in is_open))
+        return Measure(
+            found, "" if holds else self.sentence(), gap=0.0 if holds else 1.0, rows=tuple(d["row"] for d in is_open)
+        )
 
     def sentence(self) -> str:
         if self.values["groups"]:
-            return _("an open opportunity in the group %(groups)s") % {"groups": ", ".join(_(GROUP_LABELS[g]) for g in self.values["groups"])}
+            return _("an open opportunity in the group %(groups)s") % {
+                "groups": ", ".join(_(GROUP_LABELS[g]) for g in self.values["groups"])
+            }
         if self.values["crm_stages"]:
-            return _("an open opportunity in the CRM stage %(stages)s") % {"stages": ", ".join(self.values["crm_stages"])}
+            return _("an open opportunity in the CRM stage %(stages)s") % {
+                "stages": ", ".join(self.values["crm_stages"])
+            }
         return _("an open opportunity")
 
 
@@ -129,7 +154,9 @@ class OpportunityWon(Criterion):
         won = [d for d in state_at(facts.table(DEALS), entity, instant).values() if d["state"] == deals.WON]
         holds = self.steps(facts).at(entity, instant) == YES
         found = ngettext("%(n)s won opportunity", "%(n)s won opportunities", len(won)) % {"n": len(won)}
-        return Measure(found, "" if holds else self.sentence(), gap=0.0 if holds else 1.0, rows=tuple(d["row"] for d in won))
+        return Measure(
+            found, "" if holds else self.sentence(), gap=0.0 if holds else 1.0, rows=tuple(d["row"] for d in won)
+        )
 
     def sentence(self) -> str:
         days = self.values["within_days"]
@@ -151,7 +178,9 @@ class OpportunityLost(Criterion):
         window = (self.values["within_days"] or 0) * DAY
         return Steps(
             initial_no(len(facts)),
-            *lost_deals(table.rows.begin, table.rows.end, table.time, table.deal, table.state, table.most_deals, window),
+            *lost_deals(
+                table.rows.begin, table.rows.end, table.time, table.deal, table.state, table.most_deals, window
+            ),
         )
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
@@ -160,11 +189,15 @@ class OpportunityLost(Criterion):
         is_open = sum(d["state"] in OPEN for d in now)
         holds = self.steps(facts).at(entity, instant) == YES
         found = _("%(lost)s lost and %(open)s open opportunities") % {"lost": len(lost), "open": is_open}
-        return Measure(found, "" if holds else self.sentence(), gap=0.0 if holds else 1.0, rows=tuple(d["row"] for d in lost))
+        return Measure(
+            found, "" if holds else self.sentence(), gap=0.0 if holds else 1.0, rows=tuple(d["row"] for d in lost)
+        )
 
     def sentence(self) -> str:
         days = self.values["within_days"]
-        return _("the last opportunity was lost%(window)s and none is open") % {"window": window_words(days) if days else ""}
+        return _("the last opportunity was lost%(window)s and none is open") % {
+            "window": window_words(days) if days else ""
+        }
 
 
 @register
@@ -173,9 +206,13 @@ class OpportunityStalled(Criterion):
 
     kind = "opportunity_stalled"
     label = gettext_noop("Every open opportunity stalled")
-    help = gettext_noop("Stalled: no change of the opportunity, no sales activity and no hot activity for so many days. A page view is no movement.")
+    help = gettext_noop(
+        "Stalled: no change of the opportunity, no sales activity and no hot activity for so many days. A page view is no movement."
+    )
     tables = frozenset({DEALS, ACTIVITIES})
-    params: ClassVar[tuple[Param, ...]] = (Number(name="days", label=gettext_noop("for days"), minimum=1, maximum=MAX_DAYS, default=30),)
+    params: ClassVar[tuple[Param, ...]] = (
+        Number(name="days", label=gettext_noop("for days"), minimum=1, maximum=MAX_DAYS, default=30),
+    )
 
     def steps(self, facts: Facts) -> Steps:
         return stall_steps(facts, self.values["days"])

@@ -28,7 +28,9 @@ class Recycle(Criterion):
 
     kind = "recycle"
     label = gettext_noop("Recycling hold")
-    help = gettext_noop("Keeps accounts that came close to a deal away from marketing stages for a while; hot activities and new deals end it.")
+    help = gettext_noop(
+        "Keeps accounts that came close to a deal away from marketing stages for a while; hot activities and new deals end it."
+    )
     tables = frozenset({DEALS, ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (
         Several(
@@ -76,7 +78,9 @@ class Recycle(Criterion):
         stall = stall_steps(facts, self.values["stalled_days"]) if self.values["stalled_days"] else none
         warm = none
         if self.values["cooled_minutes"]:
-            warm = EngagedMinutes(minutes=self.values["cooled_minutes"], comparator=">=", window_days=self.values["cooled_days"]).steps(facts)
+            warm = EngagedMinutes(
+                minutes=self.values["cooled_minutes"], comparator=">=", window_days=self.values["cooled_days"]
+            ).steps(facts)
         groups = np.zeros(7, dtype=np.bool_)
         groups[[deals.STATES[group] for group in self.values["lost_from"]]] = True
         activities, _moving, hot = movements(facts)

@@ -25,17 +25,26 @@ class InStage(Criterion):
     tables = frozenset({STAGES})
     params: ClassVar[tuple[Param, ...]] = (
         Choice(name="journey", label=gettext_noop("journey"), choices=lambda: known("journeys"), required=True),
-        Value(name="stage", label=gettext_noop("stage"), help=gettext_noop("The key of the stage."), required=True),
+        Value(
+            name="stage",
+            label=gettext_noop("stage"),
+            help=gettext_noop("The key of the stage."),
+            required=True,
+            input="stage",
+        ),
     )
 
     def check(self) -> None:
-        stages = {key.partition("/")[2] for key in known("journey_stages") if key.partition("/")[0] == self.values["journey"]}
+        stages = {
+            key.partition("/")[2] for key in known("journey_stages") if key.partition("/")[0] == self.values["journey"]
+        }
         if self.values["stage"] not in stages:
             raise RuleError(
                 "unknown_choice",
                 "stage",
                 self.values["stage"],
-                _("“%(journey)s” has no stage %(stage)s.") % {"journey": self.values["journey"], "stage": shown(self.values["stage"])},
+                _("“%(journey)s” has no stage %(stage)s.")
+                % {"journey": self.values["journey"], "stage": shown(self.values["stage"])},
                 suggestion(self.values["stage"], stages),
             )
 
@@ -55,7 +64,11 @@ class InStage(Criterion):
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         holds = self.steps(facts).at(entity, instant) == YES
-        return Measure(self.sentence() if holds else _("not: %(criterion)s") % {"criterion": self.sentence()}, "" if holds else self.sentence(), gap=0.0 if holds else 1.0)
+        return Measure(
+            self.sentence() if holds else _("not: %(criterion)s") % {"criterion": self.sentence()},
+            "" if holds else self.sentence(),
+            gap=0.0 if holds else 1.0,
+        )
 
     def sentence(self) -> str:
         names: Any = known("journey_stages")

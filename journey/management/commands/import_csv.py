@@ -29,12 +29,19 @@ class Command(BaseCommand):
         parser.add_argument("target", choices=ImportTarget.values, help="what the file holds")
         parser.add_argument("file", type=Path, help="the CSV file")
         parser.add_argument("--mapping", metavar="FILE|KEY", help="a mapping file (JSON) or the key of a saved mapping")
-        parser.add_argument("--source-system", default="", help="whose external ids these are (default: the mapping's, else crm)")
+        parser.add_argument(
+            "--source-system", default="", help="whose external ids these are (default: the mapping's, else crm)"
+        )
         parser.add_argument("--dry-run", action="store_true", help="count everything, store nothing")
         parser.add_argument("--strict", action="store_true", help="store nothing if a row is bad")
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
         parser.add_argument("--save-mapping", metavar="KEY", help="keep the mapping for the next file of this kind")
-        parser.add_argument("--errors", metavar="FILE.csv", type=Path, help="write all bad rows with line, value and reason to this file")
+        parser.add_argument(
+            "--errors",
+            metavar="FILE.csv",
+            type=Path,
+            help="write all bad rows with line, value and reason to this file",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         target, path = options["target"], options["file"]
@@ -77,19 +84,36 @@ class Command(BaseCommand):
 
     def _fault(self, error: ProblemError, as_json: bool, target: str, path: Path) -> None:
         if as_json:
-            self.stdout.write(json.dumps({"target": target, "file": path.name, "fault": error.as_dict()}, ensure_ascii=False, indent=2))
+            self.stdout.write(
+                json.dumps(
+                    {"target": target, "file": path.name, "fault": error.as_dict()}, ensure_ascii=False, indent=2
+                )
+            )
         self.stderr.write(self.style.ERROR(str(error)))
         self.stderr.write(_("Nothing was stored."))
 
     def _tell(self, report: UpsertReport, path: Path, *, dry_run: bool) -> None:
         write = self.stdout.write
-        rows = ngettext("%(file)s: %(rows)s row read in %(seconds).1f s.", "%(file)s: %(rows)s rows read in %(seconds).1f s.", report.rows)
+        rows = ngettext(
+            "%(file)s: %(rows)s row read in %(seconds).1f s.",
+            "%(file)s: %(rows)s rows read in %(seconds).1f s.",
+            report.rows,
+        )
         write(rows % {"file": path.name, "rows": f"{report.rows:,}", "seconds": report.seconds})
-        counts = {"new": report.inserted, "changed": report.updated, "same": report.unchanged, "double": report.duplicates, "bad": report.bad}
+        counts = {
+            "new": report.inserted,
+            "changed": report.updated,
+            "same": report.unchanged,
+            "double": report.duplicates,
+            "bad": report.bad,
+        }
         told = _("New %(new)s, changed %(changed)s, unchanged %(same)s, duplicates %(double)s, bad %(bad)s.")
         write(told % {name: f"{count:,}" for name, count in counts.items()})
         for kind, names in report.created.items():
-            write(_("Made on the way (%(kind)s): %(names)s.") % {"kind": kind.replace("_", " "), "names": ", ".join(names[:20])})
+            write(
+                _("Made on the way (%(kind)s): %(names)s.")
+                % {"kind": kind.replace("_", " "), "names": ", ".join(names[:20])}
+            )
         for code, count in sorted(report.flagged.items()):
             write(_("Flagged %(count)s: %(what)s.") % {"count": f"{count:,}", "what": flag_text(code)})
         for item in report.replaced[:SHOWN_ERRORS]:
@@ -101,7 +125,9 @@ class Command(BaseCommand):
         if report.unused_columns:
             write(_("Columns not used: %(columns)s.") % {"columns": ", ".join(report.unused_columns)})
         for error in report.errors[:SHOWN_ERRORS]:
-            self.stderr.write(self.style.ERROR(_("Line %(line)s: %(message)s") % {"line": error.line, "message": error.message}))
+            self.stderr.write(
+                self.style.ERROR(_("Line %(line)s: %(message)s") % {"line": error.line, "message": error.message})
+            )
         if len(report.errors) > SHOWN_ERRORS:
             self.stderr.write(_("The other bad rows are in the file that --errors FILE.csv writes."))
         if dry_run:
@@ -112,4 +138,4 @@ class Command(BaseCommand):
 
 def _inert(text: str) -> str:
     """Return a text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠") else text  # noqa: RUF001
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠") else text

@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from journey.management.base import JourneyCommand
 from journey.selectors.journeys import find_journey
@@ -19,8 +18,12 @@ class Command(JourneyCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--journey", metavar="KEY", help="only this journey (default: all that are published)")
-        parser.add_argument("--version", dest="number", type=int, metavar="N", help="this version instead of the published one")
-        parser.add_argument("--full", action="store_true", help="build the whole history anew instead of replaying what changed")
+        parser.add_argument(
+            "--version", dest="number", type=int, metavar="N", help="this version instead of the published one"
+        )
+        parser.add_argument(
+            "--full", action="store_true", help="build the whole history anew instead of replaying what changed"
+        )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def run(self, **options: Any) -> None:

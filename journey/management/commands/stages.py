@@ -3,13 +3,12 @@
 import json
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from rich.console import Console
+from rich.table import Table
 
 from journey.errors import JourneyError
 from journey.management.base import JourneyCommand, parse_instant

@@ -70,7 +70,9 @@ class ActivityCount(Criterion):
         if not self.values["outcomes"]:
             return ""
         labels = known("outcomes")
-        return ", " + _("outcome %(list)s") % {"list": ", ".join(str(labels.get(key, key)) for key in self.values["outcomes"])}
+        return ", " + _("outcome %(list)s") % {
+            "list": ", ".join(str(labels.get(key, key)) for key in self.values["outcomes"])
+        }
 
     def sentence(self) -> str:
         return _("at least %(times)s%(window)s%(limits)s") % {
@@ -86,7 +88,9 @@ class MeetingHeld(ActivityCount):
 
     kind = "meeting_held"
     label = gettext_noop("Meeting held")
-    help = gettext_noop("Counts the activity types marked as meetings (or those named here) whose outcome is one of the given ones.")
+    help = gettext_noop(
+        "Counts the activity types marked as meetings (or those named here) whose outcome is one of the given ones."
+    )
     params: ClassVar[tuple[Param, ...]] = (
         TIMES,
         window_days(),

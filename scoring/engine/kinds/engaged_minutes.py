@@ -77,7 +77,10 @@ class EngagedMinutes(Criterion):
         rows = rows_in_window(table, entity, instant, self.values["window_days"])
         seconds = table.effective_seconds(rows, weights)
         total, needed = int(seconds.sum()), threshold_of(self.values, 60, "minutes") + 1
-        found = _("%(time)s engaged%(window)s") % {"time": duration(total), "window": window_words(self.values["window_days"])}
+        found = _("%(time)s engaged%(window)s") % {
+            "time": duration(total),
+            "window": window_words(self.values["window_days"]),
+        }
         counted = tuple(int(k) for k in rows.start + np.flatnonzero(seconds > 0))
         if total >= needed:
             return Measure(found=found, value=total / 60, needed=self.values["minutes"], rows=counted)
@@ -95,4 +98,9 @@ class EngagedMinutes(Criterion):
 
 def always(n: int) -> Steps:
     """Yes at all times."""
-    return Steps(np.ones(n, dtype=np.int8), np.zeros(n + 1, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int8))
+    return Steps(
+        np.ones(n, dtype=np.int8),
+        np.zeros(n + 1, dtype=np.int64),
+        np.empty(0, dtype=np.int64),
+        np.empty(0, dtype=np.int8),
+    )

@@ -27,7 +27,9 @@ class EngagedPeople(Criterion):
 
     kind = "engaged_people"
     label = gettext_noop("Engaged people")
-    help = gettext_noop("Counts people who were each engaged for long enough. Activities without a contact never count for people.")
+    help = gettext_noop(
+        "Counts people who were each engaged for long enough. Activities without a contact never count for people."
+    )
     tables = frozenset({ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (
         Number(name="people", label=gettext_noop("at least"), minimum=1, maximum=100_000, required=True),

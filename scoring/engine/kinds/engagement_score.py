@@ -29,7 +29,14 @@ class EngagementScore(Criterion):
     params: ClassVar[tuple[Param, ...]] = (
         comparator(">="),
         Number(name="score", label=gettext_noop("score"), whole=False, minimum=0.01, maximum=1e7, required=True),
-        Number(name="half_life_days", label=gettext_noop("half-life in days"), whole=False, minimum=0.01, maximum=3650, default=30.0),
+        Number(
+            name="half_life_days",
+            label=gettext_noop("half-life in days"),
+            whole=False,
+            minimum=0.01,
+            maximum=3650,
+            default=30.0,
+        ),
         *RESTRICTIONS,
     )
 

@@ -43,11 +43,15 @@ class Field(Criterion):
 
     kind = "field"
     label = gettext_noop("Field of the account")
-    help = gettext_noop("Reads the value the field had at that moment. An empty field is unknown: it neither holds nor, when negated, holds.")
+    help = gettext_noop(
+        "Reads the value the field had at that moment. An empty field is unknown: it neither holds nor, when negated, holds."
+    )
     is_scope = True
     tables = frozenset({FIELDS})
     params: ClassVar[tuple[Param, ...]] = (
-        Choice(name="field", label=gettext_noop("field"), choices=lambda: _field_choices(), required=True, input="field"),
+        Choice(
+            name="field", label=gettext_noop("field"), choices=lambda: _field_choices(), required=True, input="field"
+        ),
         Choice(name="operator", label=gettext_noop("compare"), choices=OPERATORS, default="is"),
         Value(name="value", label=gettext_noop("value"), help=gettext_noop("For “is one of” several values.")),
     )
@@ -56,16 +60,21 @@ class Field(Criterion):
         operator, value = self.values["operator"], self.values["value"]
         if operator == "known":
             if value is not None:
-                raise RuleError("needless_value", "value", value, _("“is known” takes no value."), _("Leave the value empty."))
+                raise RuleError(
+                    "needless_value", "value", value, _("“is known” takes no value."), _("Leave the value empty.")
+                )
             return
         if value is None or value == () or value == "":
-            raise RuleError("missing_parameter", "value", value, _("There is nothing to compare with."), _("Enter a value."))
+            raise RuleError(
+                "missing_parameter", "value", value, _("There is nothing to compare with."), _("Enter a value.")
+            )
         if (operator == "in") != isinstance(value, tuple):
             raise RuleError(
                 "wrong_type",
                 "value",
                 shown(value),
-                _("“%(operator)s” does not go with %(value)s.") % {"operator": _(OPERATORS[operator]), "value": shown(value)},
+                _("“%(operator)s” does not go with %(value)s.")
+                % {"operator": _(OPERATORS[operator]), "value": shown(value)},
                 _("Give a list for “is one of” and one value for the others."),
             )
         type_ = _field_types().get(self.values["field"], "text")
@@ -79,10 +88,16 @@ class Field(Criterion):
                 "wrong_type",
                 "value",
                 item,
-                _("%(value)s cannot be compared by size in a field of type %(type)s.") % {"value": shown(item), "type": type_},
+                _("%(value)s cannot be compared by size in a field of type %(type)s.")
+                % {"value": shown(item), "type": type_},
                 _("Use a number and a number field, or “is”."),
             )
-        fits = {"number": number, "yes_no": isinstance(item, bool), "text": isinstance(item, str), "list": isinstance(item, str)}
+        fits = {
+            "number": number,
+            "yes_no": isinstance(item, bool),
+            "text": isinstance(item, str),
+            "list": isinstance(item, str),
+        }
         if not fits.get(type_, True):
             raise RuleError(
                 "wrong_type",
@@ -140,7 +155,10 @@ class Field(Criterion):
             found = _("%(field)s is not known") % {"field": label}
         else:
             value = dated.values[code]
-            found = _("%(field)s is %(value)s") % {"field": label, "value": ", ".join(value) if isinstance(value, tuple) else value}
+            found = _("%(field)s is %(value)s") % {
+                "field": label,
+                "value": ", ".join(value) if isinstance(value, tuple) else value,
+            }
         holds = self._answer(dated.values[code] if code >= 0 else None) == YES
         return Measure(found=found, missing="" if holds else self.sentence(), gap=0.0 if holds else 1.0)
 
@@ -182,4 +200,3 @@ def value_code_at(dated: DatedField, entity: int, instant: int) -> int:
     low, high = int(dated.rows.begin[entity]), int(dated.rows.end[entity])
     k = low + int(np.searchsorted(dated.time[low:high], instant, side="right"))
     return int(dated.initial[entity] if k == low else dated.code[k - 1])
-

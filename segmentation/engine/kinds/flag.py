@@ -29,9 +29,13 @@ class Flag(Criterion):
 
     kind = "flag"
     label = gettext_noop("Flag on the account")
-    help = gettext_noop("A mark set by a person with a reason, such as “disqualified”; holds from the day it is set until it is ended.")
+    help = gettext_noop(
+        "A mark set by a person with a reason, such as “disqualified”; holds from the day it is set until it is ended."
+    )
     tables = frozenset({FLAGS})
-    params: ClassVar[tuple[Param, ...]] = (Choice(name="flag", label=gettext_noop("flag"), choices=lambda: _flag_choices(), required=True),)
+    params: ClassVar[tuple[Param, ...]] = (
+        Choice(name="flag", label=gettext_noop("flag"), choices=lambda: _flag_choices(), required=True),
+    )
 
     def _number(self, facts: Facts) -> tuple[Periods, int]:
         periods, keys = facts.table(FLAGS)
@@ -47,7 +51,11 @@ class Flag(Criterion):
         name = self._name()
         if np.any(held):
             return Measure(found=_("flag “%(flag)s” is set") % {"flag": name})
-        return Measure(found=_("flag “%(flag)s” is not set") % {"flag": name}, missing=_("set the flag “%(flag)s”") % {"flag": name}, gap=1.0)
+        return Measure(
+            found=_("flag “%(flag)s” is not set") % {"flag": name},
+            missing=_("set the flag “%(flag)s”") % {"flag": name},
+            gap=1.0,
+        )
 
     def _name(self) -> Any:
         return _(_flag_choices().get(self.values["flag"], self.values["flag"]))
