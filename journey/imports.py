@@ -10,7 +10,20 @@ from segmentation.errors import closest
 from segmentation.imports.entities import AMBIGUOUS, EntityTarget
 from segmentation.imports.errors import MappingFaultError
 from segmentation.imports.facts import FACTS, FactTarget
-from segmentation.imports.fields import Choice, Day, Fault, Field, Instant, Key, Known, Lookup, Number, Reference, Text, Whole
+from segmentation.imports.fields import (
+    Choice,
+    Day,
+    Fault,
+    Field,
+    Instant,
+    Key,
+    Known,
+    Lookup,
+    Number,
+    Reference,
+    Text,
+    Whole,
+)
 from segmentation.imports.references import ACCOUNT_IDS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register
@@ -20,11 +33,28 @@ from segmentation.models import CustomField
 STATED = ("crm_stage", "amount", "expected_close")
 CLOSED = "('won', 'lost')"
 
-UNKNOWN_DEAL = Fault("unknown_opportunity", _("There is no opportunity “%(value)s”."), _("Import the opportunities first, or correct the id."))
+UNKNOWN_DEAL = Fault(
+    "unknown_opportunity",
+    _("There is no opportunity “%(value)s”."),
+    _("Import the opportunities first, or correct the id."),
+)
 SAYS_NOTHING = Fault("no_change", _("The row changes nothing."), _("Give it a stage, an amount or an expected close."))
-LONG_STAGE = Fault("too_long", _("The name of the stage has more than 120 characters: “%(value)s”."), _("Shorten it in the mapping."))
+LONG_STAGE = Fault(
+    "too_long", _("The name of the stage has more than 120 characters: “%(value)s”."), _("Shorten it in the mapping.")
+)
 
-STAGE_SYNONYMS = ("stage", "deal stage", "stage name", "status", "opportunity stage", "阶段", "商机阶段", "销售阶段", "階段", "商機階段")
+STAGE_SYNONYMS = (
+    "stage",
+    "deal stage",
+    "stage name",
+    "status",
+    "opportunity stage",
+    "阶段",
+    "商机阶段",
+    "销售阶段",
+    "階段",
+    "商機階段",
+)
 AMOUNT_SYNONYMS = ("value", "deal value", "close value", "deal amount", "金额", "商机金额", "金額")
 EXPECTED_SYNONYMS = ("expected close date", "estimated close date", "预计成交日期", "预计结单日期", "預計成交日期")
 
@@ -37,7 +67,9 @@ class StageLookup(Lookup):
         self.known = {name.casefold(): pk for pk, name in CrmStage.objects.values_list("id", "name")}
 
     def find(self, names: Sequence[str]) -> list[int | Fault]:
-        return [LONG_STAGE if len(name) > 120 else self.known.get(name.casefold()) or self._make(name) for name in names]
+        return [
+            LONG_STAGE if len(name) > 120 else self.known.get(name.casefold()) or self._make(name) for name in names
+        ]
 
     def _make(self, name: str) -> int:
         made = CrmStage.objects.create(name=name, position=len(self.known) + 1)
@@ -56,7 +88,9 @@ def map_stages(run: Run) -> None:
                 field=f"crm_stages.{name}",
                 value=meaning,
                 params={"known": ", ".join(StageMeaning.values), "guess": closest(meaning, StageMeaning.values)},
-                remedy=_("Did you mean “%(guess)s”?") if closest(meaning, StageMeaning.values) else _("Use one of %(known)s."),
+                remedy=_("Did you mean “%(guess)s”?")
+                if closest(meaning, StageMeaning.values)
+                else _("Use one of %(known)s."),
             )
     stored = {stage.name.casefold(): stage for stage in CrmStage.objects.all()}
     given = []
@@ -70,12 +104,18 @@ def map_stages(run: Run) -> None:
             stage.save(update_fields=["meaning"])
             given.append(stage.pk)
     if given:
-        derive_deals("SELECT opportunity_id FROM journey_opportunitychange WHERE crm_stage_id = ANY (%(stages)s)", {"stages": given})
+        derive_deals(
+            "SELECT opportunity_id FROM journey_opportunitychange WHERE crm_stage_id = ANY (%(stages)s)",
+            {"stages": given},
+        )
 
 
 def flag_states(run: Run, which: str) -> None:
     """Flag rows whose deal, as it now is, closed before it was opened. ``which`` is SQL with n, row, line, opportunity_id."""
-    run.flag("close_before_opening", f"({which}) s JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.closed_at < o.opened_at")
+    run.flag(
+        "close_before_opening",
+        f"({which}) s JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.closed_at < o.opened_at",
+    )
 
 
 def flag_expectations(run: Run, which: str) -> None:
@@ -106,24 +146,77 @@ class Opportunities(EntityTarget):
             "account",
             _("account"),
             Reference(300),
-            synonyms=("account id", "account name", "company", "company name", "客户", "客户名称", "公司", "公司名称", "公司名稱"),
+            synonyms=(
+                "account id",
+                "account name",
+                "company",
+                "company name",
+                "客户",
+                "客户名称",
+                "公司",
+                "公司名称",
+                "公司名稱",
+            ),
             column="",
         ),
-        Field("contact", _("main contact"), Reference(300), synonyms=("contact", "contact id", "primary contact", "联系人", "聯絡人"), column=""),
-        Field("name", _("name"), Text(300), synonyms=("opportunity", "opportunity name", "deal", "deal name", "商机", "商机名称", "商機名稱")),
-        Field("kind", _("kind"), Choice(Opportunity.Kind, empty=Opportunity.Kind.NEW.value), synonyms=("opportunity type", "deal type", "类型", "商机类型")),
+        Field(
+            "contact",
+            _("main contact"),
+            Reference(300),
+            synonyms=("contact", "contact id", "primary contact", "联系人", "聯絡人"),
+            column="",
+        ),
+        Field(
+            "name",
+            _("name"),
+            Text(300),
+            synonyms=("opportunity", "opportunity name", "deal", "deal name", "商机", "商机名称", "商機名稱"),
+        ),
+        Field(
+            "kind",
+            _("kind"),
+            Choice(Opportunity.Kind, empty=Opportunity.Kind.NEW.value),
+            synonyms=("opportunity type", "deal type", "类型", "商机类型"),
+        ),
         Field("product", _("product"), Text(120), synonyms=("product name", "产品", "產品")),
         Field("crm_stage", _("stage in the CRM"), Known(), synonyms=STAGE_SYNONYMS, column=""),
-        Field("stage_at", _("in this stage since"), Instant(), synonyms=("stage date", "last stage change date", "阶段日期", "阶段变更时间"), column=""),
-        Field("close_date", _("close date: of an open deal the expected one"), Instant(), synonyms=("close date", "成交日期", "结单日期", "結單日期"), column=""),
+        Field(
+            "stage_at",
+            _("in this stage since"),
+            Instant(),
+            synonyms=("stage date", "last stage change date", "阶段日期", "阶段变更时间"),
+            column="",
+        ),
+        Field(
+            "close_date",
+            _("close date: of an open deal the expected one"),
+            Instant(),
+            synonyms=("close date", "成交日期", "结单日期", "結單日期"),
+            column="",
+        ),
         Field("amount", _("amount"), Number(16), synonyms=AMOUNT_SYNONYMS, column=""),
         Field("currency", _("currency"), Text(3), synonyms=("币种", "货币", "幣種")),
         Field("first_year_value", _("first-year value"), Number(16), synonyms=("acv", "first year", "首年金额")),
         Field("expected_close", _("expected close"), Day(), synonyms=EXPECTED_SYNONYMS, column=""),
-        Field("loss_reason", _("reason of loss"), Text(200), synonyms=("lost reason", "reason lost", "输单原因", "丢单原因", "輸單原因")),
-        Field("owner", _("owner"), Text(200), synonyms=("opportunity owner", "deal owner", "sales agent", "sales rep", "负责人", "销售", "負責人")),
+        Field(
+            "loss_reason",
+            _("reason of loss"),
+            Text(200),
+            synonyms=("lost reason", "reason lost", "输单原因", "丢单原因", "輸單原因"),
+        ),
+        Field(
+            "owner",
+            _("owner"),
+            Text(200),
+            synonyms=("opportunity owner", "deal owner", "sales agent", "sales rep", "负责人", "销售", "負責人"),
+        ),
         Field("team", _("sales team"), Known(), synonyms=("team", "销售团队", "团队", "銷售團隊"), column="team_id"),
-        Field("created_in_source_at", _("created in the source"), Instant(), synonyms=("created", "created at", "created date", "create date", "创建时间", "创建日期")),
+        Field(
+            "created_in_source_at",
+            _("created in the source"),
+            Instant(),
+            synonyms=("created", "created at", "created date", "create date", "创建时间", "创建日期"),
+        ),
     )
 
     def lookups(self, run: Run) -> dict[str, Lookup]:
@@ -142,13 +235,16 @@ class Opportunities(EntityTarget):
             run.reject(name, AMBIGUOUS, f"f.ref = s.{name} AND f.candidates > 1", using=f"{table} f", value=f"s.{name}")
             run.sql(f"UPDATE {{rows}} s SET {name}_id = f.id FROM {table} f WHERE f.ref = s.{name}")
 
-    def extra(self, run: Run) -> dict[str, tuple[str, str]]:
+    def worked_out(self, run: Run) -> dict[str, tuple[str, str]]:
         values = {}
         if "account" in run.given:
             values["account_id"] = ("s.account_id", "coalesce(s.account_id, t.account_id)")
             unmatched = "CASE WHEN {found} IS NULL THEN coalesce(s.account, '') ELSE '' END"
             stored = f"CASE WHEN s.account = '' THEN t.account_reference ELSE {unmatched.format(found='coalesce(s.account_id, t.account_id)')} END"
-            values["account_reference"] = (unmatched.format(found="s.account_id"), run.new_value("account", stored, "t.account_reference"))
+            values["account_reference"] = (
+                unmatched.format(found="s.account_id"),
+                run.new_value("account", stored, "t.account_reference"),
+            )
         if "contact" in run.given:
             values["contact_id"] = ("s.contact_id", "coalesce(s.contact_id, t.contact_id)")
         return values
@@ -228,7 +324,18 @@ class OpportunityChanges(FactTarget):
             "occurred_at",
             _("occurred"),
             Instant(),
-            synonyms=("date", "time", "timestamp", "changed at", "change date", "created date", "时间", "日期", "变更时间", "變更時間"),
+            synonyms=(
+                "date",
+                "time",
+                "timestamp",
+                "changed at",
+                "change date",
+                "created date",
+                "时间",
+                "日期",
+                "变更时间",
+                "變更時間",
+            ),
         ),
         Field("sequence", _("sequence"), Whole(1_000_000_000), synonyms=("order", "number", "序号", "順序")),
         Field("crm_stage", _("stage in the CRM"), Known(), synonyms=STAGE_SYNONYMS, column="crm_stage_id"),
@@ -264,7 +371,14 @@ class OpportunityChanges(FactTarget):
         values = {name: run.new_value(name, f"s.{name}", f"t.{columns[name]}") for name in written}
         if "sequence" in values:
             values["sequence"] = f"coalesce({values['sequence']}, 0)"
-        parts = ["s.opportunity", "extract(epoch FROM s.occurred_at)", "s.sequence", "s.crm_stage", "trim_scale(s.amount)", "s.expected_close - date '1970-01-01'"]
+        parts = [
+            "s.opportunity",
+            "extract(epoch FROM s.occurred_at)",
+            "s.sequence",
+            "s.crm_stage",
+            "trim_scale(s.amount)",
+            "s.expected_close - date '1970-01-01'",
+        ]
         run.temp(
             FACTS,
             "SELECT s.n, s.row, s.line, s.id AS opportunity_id, k.source_key, t.id AS old_id, {values}, "
@@ -295,7 +409,9 @@ class OpportunityChanges(FactTarget):
         )
 
     def _write(self, run: Run) -> None:
-        columns = {name: run.fields[name].table_column for name in ("occurred_at", "sequence", *STATED) if name in run.given}
+        columns = {
+            name: run.fields[name].table_column for name in ("occurred_at", "sequence", *STATED) if name in run.given
+        }
         if run.report.updated:
             # The deal a change was moved away from changes as well.
             moved = run.query(
@@ -321,7 +437,9 @@ class OpportunityChanges(FactTarget):
 
     def _flag(self, run: Run) -> None:
         given = set(run.given)
-        run.flag("no_account", f"{FACTS} s JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.account_id IS NULL")
+        run.flag(
+            "no_account", f"{FACTS} s JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.account_id IS NULL"
+        )
         if "occurred_at" in given:
             run.flag("no_date", f"{FACTS} s WHERE s.occurred_at IS NULL")
             run.flag("future", f"{FACTS} s WHERE s.occurred_at > now()")

@@ -9,17 +9,42 @@ from django.utils.translation import gettext_lazy as _
 
 from scoring.models import Activity, ActivityType, Outcome, Side
 from segmentation.errors import closest
+from segmentation.imports.bulk import checked_references
 from segmentation.imports.entities import AMBIGUOUS
 from segmentation.imports.errors import MappingFaultError
 from segmentation.imports.facts import FACTS, FactTarget
-from segmentation.imports.fields import Fault, Faults, Field, Instant, Key, Known, Lookup, Options, Reference, Text, Whole, map_unique
+from segmentation.imports.fields import (
+    Fault,
+    Faults,
+    Field,
+    Instant,
+    Key,
+    Known,
+    Lookup,
+    Options,
+    Reference,
+    Text,
+    Whole,
+    map_unique,
+)
 from segmentation.imports.references import ACCOUNT_IDS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register
 
 A_YEAR = 31_536_000
-UNKNOWN_ACCOUNT = Fault("unknown_account", _("There is no account “%(value)s”."), _("Import the accounts first, or correct the name or id."))
-UNKNOWN_CONTACT = Fault("unknown_contact", _("There is no contact “%(value)s”."), _("Import the contacts first, or correct the id or mail address."))
+UNKNOWN_ACCOUNT = Fault(
+    "unknown_account", _("There is no account “%(value)s”."), _("Import the accounts first, or correct the name or id.")
+)
+UNKNOWN_CONTACT = Fault(
+    "unknown_contact",
+    _("There is no contact “%(value)s”."),
+    _("Import the contacts first, or correct the id or mail address."),
+)
+REFERENCES = {
+    "account_id": "segmentation_account",
+    "contact_id": "segmentation_contact",
+    "type_id": "scoring_activitytype",
+}
 WRITTEN = ("occurred_at", "seconds", "outcome", "campaign", "content", "url")
 
 
@@ -27,8 +52,14 @@ class OutcomeText(Text):
     """An outcome: one of the known ones in any spelling, else as it is."""
 
     def convert(self, name: str, values: pa.Array, options: Options, faults: Faults) -> pa.Array:
-        known = {str(choice.label).casefold(): choice.value for choice in Outcome} | {choice.value: choice.value for choice in Outcome}
-        known |= {"no show": Outcome.NO_SHOW.value, "no-show": Outcome.NO_SHOW.value, "canceled": Outcome.CANCELLED.value}
+        known = {str(choice.label).casefold(): choice.value for choice in Outcome} | {
+            choice.value: choice.value for choice in Outcome
+        }
+        known |= {
+            "no show": Outcome.NO_SHOW.value,
+            "no-show": Outcome.NO_SHOW.value,
+            "canceled": Outcome.CANCELLED.value,
+        }
         values = map_unique(values, lambda text: known.get(text.casefold(), text), pa.string(), faults)
         return super().convert(name, values, options, faults)
 
@@ -39,7 +70,9 @@ class TypeLookup(Lookup):
     def __init__(self, run: Run):
         self.run = run
         self.types = list(ActivityType.objects.all())
-        self.known = {name.casefold(): found.pk for found in self.types for name in (found.name, str(_(found.name)), found.key)}
+        self.known = {
+            name.casefold(): found.pk for found in self.types for name in (found.name, str(_(found.name)), found.key)
+        }
         side = run.mapping.new_types
         if side and side not in Side.values:
             raise MappingFaultError(
@@ -58,14 +91,22 @@ class TypeLookup(Lookup):
             return self._make(name)
         keys = [found.key for found in self.types]
         guess = closest(name, [*keys, *(found.name for found in self.types)])
-        remedy = _("Did you mean “%(guess)s”?") if guess else _("Make the type in the admin, replace the value, or set new_types in the mapping.")
+        remedy = (
+            _("Did you mean “%(guess)s”?")
+            if guess
+            else _("Make the type in the admin, replace the value, or set new_types in the mapping.")
+        )
         return Fault("unknown_type", _("There is no activity type “%(value)s”."), remedy, {"guess": guess})
 
     def _make(self, name: str) -> int:
         base = slugify(name).replace("-", "_")[:50] or "type"
         taken = set(ActivityType.objects.filter(key__startswith=base).values_list("key", flat=True))
-        key = next(key for key in (base, *(f"{base}_{number}" for number in range(2, len(taken) + 3))) if key not in taken)
-        made = ActivityType.objects.create(key=key, name=name, side=self.run.mapping.new_types, default_minutes=Decimal(0))
+        key = next(
+            key for key in (base, *(f"{base}_{number}" for number in range(2, len(taken) + 3))) if key not in taken
+        )
+        made = ActivityType.objects.create(
+            key=key, name=name, side=self.run.mapping.new_types, default_minutes=Decimal(0)
+        )
         self.known[name.casefold()] = made.pk
         self.run.report.created.setdefault("activity_types", []).append(name)
         return made.pk
@@ -76,29 +117,88 @@ class Activities(FactTarget):
     key = "activities"
     model = Activity
     fields = (
-        Field("external_id", _("external id"), Key(190), synonyms=("id", "activity id", "event id", "message id", "活动编号", "编号"), column=""),
+        Field(
+            "external_id",
+            _("external id"),
+            Key(190),
+            synonyms=("id", "activity id", "event id", "message id", "活动编号", "编号"),
+            column="",
+        ),
         Field(
             "account",
             _("account"),
             Reference(300),
-            synonyms=("account id", "account name", "company", "company name", "客户", "客户名称", "公司", "公司名称", "公司名稱"),
+            synonyms=(
+                "account id",
+                "account name",
+                "company",
+                "company name",
+                "客户",
+                "客户名称",
+                "公司",
+                "公司名称",
+                "公司名稱",
+            ),
             column="",
         ),
-        Field("contact", _("contact"), Reference(300), synonyms=("contact id", "person", "email", "user", "联系人", "邮箱", "聯絡人"), column=""),
-        Field("type", _("type"), Known(), required=True, synonyms=("activity type", "activity", "event", "action", "类型", "活动类型", "行为", "類型"), column="type_id"),
+        Field(
+            "contact",
+            _("contact"),
+            Reference(300),
+            synonyms=("contact id", "person", "email", "user", "联系人", "邮箱", "聯絡人"),
+            column="",
+        ),
+        Field(
+            "type",
+            _("type"),
+            Known(),
+            required=True,
+            synonyms=("activity type", "activity", "event", "action", "类型", "活动类型", "行为", "類型"),
+            column="type_id",
+        ),
         Field(
             "occurred_at",
             _("occurred"),
             Instant(),
             required=True,
-            synonyms=("date", "time", "timestamp", "datetime", "activity date", "event time", "happened at", "时间", "日期", "发生时间", "發生時間"),
+            synonyms=(
+                "date",
+                "time",
+                "timestamp",
+                "datetime",
+                "activity date",
+                "event time",
+                "happened at",
+                "时间",
+                "日期",
+                "发生时间",
+                "發生時間",
+            ),
         ),
-        Field("seconds", _("engaged seconds"), Whole(A_YEAR), synonyms=("duration seconds", "duration", "秒", "停留秒数", "时长")),
-        Field("minutes", _("engaged minutes"), Whole(A_YEAR, factor=60), synonyms=("duration minutes", "分钟", "停留分钟", "分鐘"), column=""),
+        Field(
+            "seconds",
+            _("engaged seconds"),
+            Whole(A_YEAR),
+            synonyms=("duration seconds", "duration", "秒", "停留秒数", "时长"),
+        ),
+        Field(
+            "minutes",
+            _("engaged minutes"),
+            Whole(A_YEAR, factor=60),
+            synonyms=("duration minutes", "分钟", "停留分钟", "分鐘"),
+            column="",
+        ),
         Field("outcome", _("outcome"), OutcomeText(20), synonyms=("result", "status", "结果", "結果")),
-        Field("campaign", _("campaign"), Text(120), synonyms=("campaign name", "utm campaign", "市场活动", "营销活动", "行銷活動")),
+        Field(
+            "campaign",
+            _("campaign"),
+            Text(120),
+            synonyms=("campaign name", "utm campaign", "市场活动", "营销活动", "行銷活動"),
+        ),
         Field("content", _("content"), Text(300), synonyms=("page title", "asset", "subject", "内容", "标题", "內容")),
-        Field("url", _("address of the page"), Text(500), synonyms=("page", "page url", "link", "网址", "链接", "網址")),
+        Field(
+            "url", _("address of the page"), Text(500), synonyms=("page", "page url", "link", "网址", "链接", "網址")
+        ),
     )
 
     def lookups(self, run: Run) -> dict[str, Lookup]:
@@ -108,7 +208,9 @@ class Activities(FactTarget):
         self._refer(run)
         self._make_facts(run)
         self.drop_repeats(run)
-        ((nameless,),) = run.query("SELECT count(*) FROM {facts} f WHERE f.account_id IS NULL AND f.old_account IS NULL", facts=FACTS)
+        ((nameless,),) = run.query(
+            "SELECT count(*) FROM {facts} f WHERE f.account_id IS NULL AND f.old_account IS NULL", facts=FACTS
+        )
         if nameless:
             run.flag("no_account", f"{FACTS} s WHERE s.account_id IS NULL AND s.old_account IS NULL")
         if self.count(run):
@@ -132,7 +234,13 @@ class Activities(FactTarget):
         Without external id the content is the key. It is taken as the file has it, not as it was resolved, so that the
         same file later finds its facts again although a person changed company meanwhile.
         """
-        parts = ["lower(s.account)", "lower(s.contact)", "s.type", "extract(epoch FROM s.occurred_at)", "coalesce(s.seconds, s.minutes)"]
+        parts = [
+            "lower(s.account)",
+            "lower(s.contact)",
+            "s.type",
+            "extract(epoch FROM s.occurred_at)",
+            "coalesce(s.seconds, s.minutes)",
+        ]
         parts += ["s.outcome", "s.campaign", "s.content", "s.url"]
         content = ", '|', ".join(f"coalesce(({part})::text, '')" for part in parts)
         written = [name for name in WRITTEN if name in run.given or (name == "seconds" and "minutes" in run.given)]
@@ -189,17 +297,22 @@ class Activities(FactTarget):
                 sets=", ".join(f"{quote(name)} = {self._or_empty(name)}" for name in columns),
             )
         if run.report.inserted:
-            values = {name: self._or_empty(name) if name in columns else "NULL" if name == "seconds" else "''" for name in WRITTEN}
-            run.sql(
-                "INSERT INTO scoring_activity (account_id, contact_id, type_id, source_key, {columns}) "
-                "SELECT f.account_id, f.contact_id, f.type_id, f.source_key, {values} FROM {facts} f WHERE f.old_id IS NULL ORDER BY f.n",
-                facts=FACTS,
-                columns=", ".join(values),
-                values=", ".join(values.values()),
-            )
+            values = {
+                name: self._or_empty(name) if name in columns else "NULL" if name == "seconds" else "''"
+                for name in WRITTEN
+            }
+            with checked_references(run, "scoring_activity", FACTS, REFERENCES, run.report.inserted):
+                run.sql(
+                    """
+                    INSERT INTO scoring_activity (account_id, contact_id, type_id, source_key, {columns})
+                    SELECT f.account_id, f.contact_id, f.type_id, f.source_key, {values}
+                    FROM {facts} f WHERE f.old_id IS NULL ORDER BY f.n
+                    """,
+                    facts=FACTS,
+                    columns=", ".join(values),
+                    values=", ".join(values.values()),
+                )
 
     @staticmethod
     def _or_empty(name: str) -> str:
         return f"f.{name}" if name in ("seconds", "occurred_at") else f"coalesce(f.{name}, '')"
-
-

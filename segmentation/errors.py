@@ -61,7 +61,13 @@ class ProblemError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the parts, for JSON."""
-        return {"code": self.code, "field": self.field, "value": shorten(self.value), "message": self.message, "remedy": self.remedy}
+        return {
+            "code": self.code,
+            "field": self.field,
+            "value": shorten(self.value),
+            "message": self.message,
+            "remedy": self.remedy,
+        }
 
 
 class InvalidValueError(ProblemError):

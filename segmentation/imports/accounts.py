@@ -3,14 +3,33 @@
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.imports.entities import AMBIGUOUS, EntityTarget
-from segmentation.imports.fields import Choice, Domain, Fault, Field, Instant, Key, Known, Lookup, Many, Number, Reference, Text, Whole, bare_domain
+from segmentation.imports.fields import (
+    Choice,
+    Domain,
+    Fault,
+    Field,
+    Instant,
+    Key,
+    Known,
+    Lookup,
+    Many,
+    Number,
+    Reference,
+    Text,
+    Whole,
+    bare_domain,
+)
 from segmentation.imports.references import ACCOUNT_IDS, find_accounts
 from segmentation.imports.staging import Run
 from segmentation.imports.targets import register
 from segmentation.imports.teams import TeamLookup
 from segmentation.models import Account, CustomField, Relationship, Tier
 
-OWN_PARENT = Fault("own_parent", _("“%(value)s” would be its own parent company."), _("Leave the parent empty for the company at the top."))
+OWN_PARENT = Fault(
+    "own_parent",
+    _("“%(value)s” would be its own parent company."),
+    _("Leave the parent empty for the company at the top."),
+)
 PARENT_IDS = "import_parent_ids"
 
 
@@ -23,32 +42,87 @@ class Accounts(EntityTarget):
     name_needed = "name"
     ident = "coalesce('x' || s.external_id, 'd' || nullif(s.domain, ''), 'n' || lower(nullif(s.name, '')))"
     fields = (
-        Field("external_id", _("external id"), Key(200), synonyms=("id", "account id", "accountid", "customer id", "客户编号", "客户ID", "公司编号", "客戶編號")),
+        Field(
+            "external_id",
+            _("external id"),
+            Key(200),
+            synonyms=("id", "account id", "accountid", "customer id", "客户编号", "客户ID", "公司编号", "客戶編號"),
+        ),
         Field(
             "name",
             _("name"),
             Text(300),
-            synonyms=("account", "account name", "company", "company name", "customer", "客户", "客户名称", "公司", "公司名称", "企业名称", "名称", "客戶名稱", "公司名稱"),
+            synonyms=(
+                "account",
+                "account name",
+                "company",
+                "company name",
+                "customer",
+                "客户",
+                "客户名称",
+                "公司",
+                "公司名称",
+                "企业名称",
+                "名称",
+                "客戶名稱",
+                "公司名稱",
+            ),
         ),
         Field("other_names", _("other names"), Many(), synonyms=("aliases", "alias", "别名", "曾用名", "別名")),
-        Field("domain", _("domain"), Domain(), synonyms=("website", "web site", "url", "homepage", "域名", "网站", "网址", "官网", "網站", "網址")),
+        Field(
+            "domain",
+            _("domain"),
+            Domain(),
+            synonyms=("website", "web site", "url", "homepage", "域名", "网站", "网址", "官网", "網站", "網址"),
+        ),
         Field("other_domains", _("other domains"), Many(253, bare_domain), synonyms=("其他域名",)),
         Field("industry", _("industry"), Text(120), synonyms=("sector", "行业", "行業")),
         Field("region", _("region"), Text(80), synonyms=("area", "territory", "地区", "区域", "大区", "地區")),
         Field("country", _("country"), Text(80), synonyms=("country/region", "office location", "国家", "國家")),
         Field("city", _("city"), Text(120), synonyms=("城市",)),
-        Field("employees", _("employees"), Whole(), synonyms=("number of employees", "employee count", "headcount", "员工数", "员工人数", "人数", "員工人數")),
-        Field("revenue", _("annual revenue"), Number(18), synonyms=("revenue", "sales", "年收入", "营业额", "营收", "营业收入", "營業額")),
+        Field(
+            "employees",
+            _("employees"),
+            Whole(),
+            synonyms=("number of employees", "employee count", "headcount", "员工数", "员工人数", "人数", "員工人數"),
+        ),
+        Field(
+            "revenue",
+            _("annual revenue"),
+            Number(18),
+            synonyms=("revenue", "sales", "年收入", "营业额", "营收", "营业收入", "營業額"),
+        ),
         Field("revenue_currency", _("currency of the revenue"), Text(3), synonyms=("currency", "币种", "货币", "幣種")),
         Field("tier", _("tier"), Choice(Tier), synonyms=("level", "层级", "级别", "客户级别", "層級")),
-        Field("relationship", _("relationship"), Choice(Relationship), synonyms=("account type", "type", "关系", "客户类型", "關係")),
+        Field(
+            "relationship",
+            _("relationship"),
+            Choice(Relationship),
+            synonyms=("account type", "type", "关系", "客户类型", "關係"),
+        ),
         Field("business_unit", _("business unit"), Text(120), synonyms=("bu", "事业部", "业务单元", "事業部")),
         Field("source", _("source"), Text(120), synonyms=("lead source", "account source", "来源", "客户来源", "來源")),
-        Field("owner", _("owner"), Text(200), synonyms=("account owner", "sales rep", "负责人", "销售", "客户经理", "負責人")),
+        Field(
+            "owner",
+            _("owner"),
+            Text(200),
+            synonyms=("account owner", "sales rep", "负责人", "销售", "客户经理", "負責人"),
+        ),
         Field("team", _("sales team"), Known(), synonyms=("team", "销售团队", "团队", "銷售團隊"), column="team_id"),
-        Field("parent", _("parent company"), Reference(300), synonyms=("parent account", "subsidiary of", "母公司", "上级公司", "总公司"), column=""),
+        Field(
+            "parent",
+            _("parent company"),
+            Reference(300),
+            synonyms=("parent account", "subsidiary of", "母公司", "上级公司", "总公司"),
+            column="",
+        ),
         Field("products", _("products in use"), Many(120), synonyms=("products", "产品", "已购产品", "產品")),
-        Field("created_in_source_at", _("created in the source"), Instant(), synonyms=("created", "created at", "created date", "create date", "创建时间", "创建日期", "建立時間")),
+        Field(
+            "created_in_source_at",
+            _("created in the source"),
+            Instant(),
+            synonyms=("created", "created at", "created date", "create date", "创建时间", "创建日期", "建立時間"),
+        ),
     )
 
     def lookups(self, run: Run) -> dict[str, Lookup]:
@@ -81,5 +155,5 @@ class Accounts(EntityTarget):
         )
         run.flag("unknown_parent", "import_rows s WHERE s.parent <> '' AND s.parent_id IS NULL")
 
-    def extra(self, run: Run) -> dict[str, tuple[str, str]]:
+    def worked_out(self, run: Run) -> dict[str, tuple[str, str]]:
         return {"parent_id": ("s.parent_id", "coalesce(s.parent_id, t.parent_id)")} if "parent" in run.given else {}

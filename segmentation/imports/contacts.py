@@ -21,23 +21,66 @@ class Contacts(EntityTarget):
     needs_one_of = ("external_id", "email")
     ident = "coalesce('x' || s.external_id, 'e' || lower(nullif(s.email, '')))"
     fields = (
-        Field("external_id", _("external id"), Key(200), synonyms=("id", "contact id", "lead id", "person id", "联系人编号", "联系人ID", "線索編號", "线索编号")),
+        Field(
+            "external_id",
+            _("external id"),
+            Key(200),
+            synonyms=("id", "contact id", "lead id", "person id", "联系人编号", "联系人ID", "線索編號", "线索编号"),
+        ),
         Field(
             "account",
             _("account"),
             Reference(300),
-            synonyms=("account id", "account name", "company", "company name", "客户", "客户名称", "公司", "公司名称", "公司名稱", "客戶名稱"),
+            synonyms=(
+                "account id",
+                "account name",
+                "company",
+                "company name",
+                "客户",
+                "客户名称",
+                "公司",
+                "公司名称",
+                "公司名稱",
+                "客戶名稱",
+            ),
             column="",
         ),
-        Field("name", _("name"), Text(200), synonyms=("full name", "contact name", "contact", "姓名", "联系人", "联系人姓名", "聯絡人")),
-        Field("email", _("email"), Text(254), synonyms=("e-mail", "email address", "mail", "邮箱", "电子邮箱", "电子邮件", "郵箱", "電子郵件")),
-        Field("phone", _("phone"), Text(60), synonyms=("telephone", "mobile", "mobile phone", "电话", "手机", "手机号", "電話", "手機")),
-        Field("job_title", _("job title"), Text(200), synonyms=("title", "position", "role title", "职位", "职务", "头衔", "職位", "職稱")),
+        Field(
+            "name",
+            _("name"),
+            Text(200),
+            synonyms=("full name", "contact name", "contact", "姓名", "联系人", "联系人姓名", "聯絡人"),
+        ),
+        Field(
+            "email",
+            _("email"),
+            Text(254),
+            synonyms=("e-mail", "email address", "mail", "邮箱", "电子邮箱", "电子邮件", "郵箱", "電子郵件"),
+        ),
+        Field(
+            "phone",
+            _("phone"),
+            Text(60),
+            synonyms=("telephone", "mobile", "mobile phone", "电话", "手机", "手机号", "電話", "手機"),
+        ),
+        Field(
+            "job_title",
+            _("job title"),
+            Text(200),
+            synonyms=("title", "position", "role title", "职位", "职务", "头衔", "職位", "職稱"),
+        ),
         Field("seniority", _("seniority"), Choice(Seniority), synonyms=("职级", "職級"), column=""),
         Field("department", _("department"), Choice(Department), synonyms=("部门", "部門"), column=""),
-        Field("buying_role", _("buying role"), Choice(BuyingRole), synonyms=("role", "采购角色", "決策角色", "决策角色")),
+        Field(
+            "buying_role", _("buying role"), Choice(BuyingRole), synonyms=("role", "采购角色", "決策角色", "决策角色")
+        ),
         Field("consent", _("consent to be contacted"), Choice(Consent), synonyms=("consent", "同意联系", "授权")),
-        Field("created_in_source_at", _("created in the source"), Instant(), synonyms=("created", "created at", "created date", "create date", "创建时间", "创建日期")),
+        Field(
+            "created_in_source_at",
+            _("created in the source"),
+            Instant(),
+            synonyms=("created", "created at", "created date", "create date", "创建时间", "创建日期"),
+        ),
     )
 
     def recognise(self, run: Run) -> None:
@@ -46,14 +89,26 @@ class Contacts(EntityTarget):
             return
         open_ = "s.id IS NULL AND s.external_id IS NULL"
         find_contacts(run, f"(CASE WHEN {open_} THEN s.email ELSE '' END)")
-        run.reject("email", AMBIGUOUS, f"{open_} AND f.ref = s.email AND f.candidates > 1", using=CONTACT_IDS + " f", value="s.email")
+        run.reject(
+            "email",
+            AMBIGUOUS,
+            f"{open_} AND f.ref = s.email AND f.candidates > 1",
+            using=CONTACT_IDS + " f",
+            value="s.email",
+        )
         run.sql(f"UPDATE {{rows}} s SET id = f.id FROM {CONTACT_IDS} f WHERE {open_} AND f.ref = s.email")
 
     def refer(self, run: Run) -> None:
         run.sql("ALTER TABLE {rows} ADD account_id bigint")
         if "account" in run.given:
             find_accounts(run, "s.account")
-            run.reject("account", AMBIGUOUS, "f.ref = s.account AND f.candidates > 1", using=ACCOUNT_IDS + " f", value="s.account")
+            run.reject(
+                "account",
+                AMBIGUOUS,
+                "f.ref = s.account AND f.candidates > 1",
+                using=ACCOUNT_IDS + " f",
+                value="s.account",
+            )
             run.sql(f"UPDATE {{rows}} s SET account_id = f.id FROM {ACCOUNT_IDS} f WHERE f.ref = s.account")
         self._classify(run)
 
@@ -77,9 +132,12 @@ class Contacts(EntityTarget):
                 "import_rows s JOIN segmentation_contact t ON t.id = s.id WHERE NOT s.is_new AND t.account_id <> s.account_id",
             )
         if "email" in run.given:
-            run.flag("email_invalid", "import_rows s WHERE s.email <> '' AND s.email !~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'")
+            run.flag(
+                "email_invalid",
+                "import_rows s WHERE s.email <> '' AND s.email !~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'",
+            )
 
-    def extra(self, run: Run) -> dict[str, tuple[str, str]]:
+    def worked_out(self, run: Run) -> dict[str, tuple[str, str]]:
         values = {}
         if "account" in run.given:
             values["account_id"] = ("s.account_id", "coalesce(s.account_id, t.account_id)")

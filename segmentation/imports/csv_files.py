@@ -172,7 +172,11 @@ def _named_encoding(name: str, sample: bytes) -> tuple[str, int]:
 
 def _marked_encoding(sample: bytes) -> tuple[str, int]:
     """Return the encoding that a byte order mark or the place of the NUL bytes gives away, and the length of the mark."""
-    for mark, encoding in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
         if sample.startswith(mark):
             return encoding, len(mark)
     if b"\x00" in sample:
@@ -213,7 +217,11 @@ def _scan(path: Path, encoding: str, sample: bytes) -> tuple[str, bool, str, int
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             del decoders[name]
-    control = sum(sample.count(bytes([code])) for code in (*range(9), *range(14, 32))) if not (encoding or "").startswith("utf-16") else 0
+    control = (
+        sum(sample.count(bytes([code])) for code in (*range(9), *range(14, 32)))
+        if not (encoding or "").startswith("utf-16")
+        else 0
+    )
     if control * 10 > len(sample):
         raise FileFaultError(
             _("“%(value)s” holds binary data and is no CSV file."),
@@ -377,9 +385,14 @@ class _Reader:
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(chunk),
-                read_options=arrow_csv.ReadOptions(column_names=list(self.file.header), block_size=len(chunk) + 1, use_threads=False),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=list(self.file.header), block_size=len(chunk) + 1, use_threads=False
+                ),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=self.file.delimiter, quote_char=False, ignore_empty_lines=False, invalid_row_handler=refuse
+                    delimiter=self.file.delimiter,
+                    quote_char=False,
+                    ignore_empty_lines=False,
+                    invalid_row_handler=refuse,
                 ),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(self.file.header, pa.string()), strings_can_be_null=False
@@ -438,7 +451,15 @@ class _Reader:
             self.line += len(last)
             self.pending = []
             if problem:
-                bad.append(BadLine(self.row, first, "unreadable_row", _unreadable(problem, first, self.line - 1), shorten("".join(last))))
+                bad.append(
+                    BadLine(
+                        self.row,
+                        first,
+                        "unreadable_row",
+                        _unreadable(problem, first, self.line - 1),
+                        shorten("".join(last)),
+                    )
+                )
                 self.row += 1
                 continue
             if not cells or (len(cells) == 1 and width > 1 and not cells[0].strip()):
@@ -446,11 +467,20 @@ class _Reader:
             if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
                 cells = cells[:width]
             if self.exhausted and len(last) > 1 and _quote_is_open(last, self.file.delimiter):
-                text = str(_("A quotation mark opened on line %(line)d is never closed; %(count)d lines were swallowed."))
-                text = text % {"line": first, "count": len(last)} + " " + str(_("Close it, or double the mark inside the cell."))
+                text = str(
+                    _("A quotation mark opened on line %(line)d is never closed; %(count)d lines were swallowed.")
+                )
+                text = (
+                    text % {"line": first, "count": len(last)}
+                    + " "
+                    + str(_("Close it, or double the mark inside the cell."))
+                )
                 bad.append(BadLine(self.row, first, "quote_open", text, shorten(last[0])))
             elif len(cells) != width:
-                text = str(_("The row has %(cells)d cells, the header has %(columns)d.")) % {"cells": len(cells), "columns": width}
+                text = str(_("The row has %(cells)d cells, the header has %(columns)d.")) % {
+                    "cells": len(cells),
+                    "columns": width,
+                }
                 text += " " + str(_("Look for a missing separator or quotation mark."))
                 bad.append(BadLine(self.row, first, "cell_count", text, shorten(self.file.delimiter.join(cells))))
             else:
@@ -464,7 +494,9 @@ class _Reader:
     def _block(self, rows: list[list[str]], numbers: list[int], lines: list[int], bad: list[BadLine]) -> Block:
         columns = zip(*rows, strict=True) if rows else [()] * self.width
         return Block(
-            columns={name: pa.array(column, pa.string()) for name, column in zip(self.file.header, columns, strict=True)},
+            columns={
+                name: pa.array(column, pa.string()) for name, column in zip(self.file.header, columns, strict=True)
+            },
             rows=np.array(numbers, np.int64),
             lines=np.array(lines, np.int64),
             bad=bad,
@@ -495,4 +527,8 @@ def _unreadable(problem: str, first: int, last: int) -> str:
         text = str(_("Lines %(first)d to %(last)d are one cell of more than %(size)d MB."))
         remedy = str(_("Probably a quotation mark is not closed."))
         return text % {"first": first, "last": last, "size": MAX_OPEN_CELL >> 20} + " " + remedy
-    return str(_("The row cannot be read (%(reason)s).")) % {"reason": problem} + " " + str(_("Correct the line in the file."))
+    return (
+        str(_("The row cannot be read (%(reason)s).")) % {"reason": problem}
+        + " "
+        + str(_("Correct the line in the file."))
+    )

@@ -11,16 +11,20 @@ from segmentation.imports.mapping import CUSTOM
 from segmentation.imports.staging import Run, is_link, quote
 from segmentation.imports.targets import Target
 
-NO_IDENTITY = Fault("no_identity", _("The row has none of the fields it could be recognised by."), _("Give it an external id."))
+NO_IDENTITY = Fault(
+    "no_identity", _("The row has none of the fields it could be recognised by."), _("Give it an external id.")
+)
 AMBIGUOUS = Fault("ambiguous", _("“%(value)s” fits several records."), _("Name it by its external id."))
-NEEDS_NAME = Fault("required", _("A new record needs it."), _("Fill it in, or correct the external id if the record is not new."))
+NEEDS_NAME = Fault(
+    "required", _("A new record needs it."), _("Fill it in, or correct the external id if the record is not new.")
+)
 
 
 class EntityTarget(Target):
     """Inserts new records, updates those that differ, leaves the rest alone.
 
     Subclasses say how a row is recognised without external id (`recognise`), find what it refers to (`refer`), and add
-    values worked out (`extra`: column of the table -> SQL over the staged row `s` and, on update, the stored row `t`).
+    values worked out (`worked_out`: column of the table -> SQL over the staged row `s` and, on update, the stored row `t`).
     """
 
     ident: ClassVar[str]  # SQL over the staged row: what makes two rows of a file the same record
@@ -36,7 +40,7 @@ class EntityTarget(Target):
     def refer(self, run: Run) -> None:
         """Find what the rows refer to; reject and flag."""
 
-    def extra(self, run: Run) -> dict[str, tuple[str, str]]:
+    def worked_out(self, run: Run) -> dict[str, tuple[str, str]]:
         """Return column -> (SQL for a new record, SQL for a stored one)."""
         return {}
 
@@ -96,7 +100,9 @@ class EntityTarget(Target):
             ((count,),) = run.query("SELECT count(*) FROM {rows} WHERE is_new")
             if count:
                 raise FileFaultError(
-                    _("The file has no column for “%(value)s”, and %(count)d of its rows are new records that need it."),
+                    _(
+                        "The file has no column for “%(value)s”, and %(count)d of its rows are new records that need it."
+                    ),
                     code="missing_column",
                     field=name,
                     value=name,
@@ -129,7 +135,7 @@ class EntityTarget(Target):
         custom = custom_fields(run)
         if custom:
             values["custom"] = _custom_update(run, custom)
-        values |= {column: sql for column, (_new, sql) in self.extra(run).items()}
+        values |= {column: sql for column, (_new, sql) in self.worked_out(run).items()}
         if not values:
             return
         run.sql(
@@ -146,14 +152,18 @@ class EntityTarget(Target):
         values = {"id": "s.id", "source_system": "%(system)s", "external_id": "s.external_id"}
         for field in self._written(run):
             values[field.table_column] = f"s.{quote(field.name)}"
-        values |= {column: sql for column, (sql, _stored) in self.extra(run).items()}
+        values |= {column: sql for column, (sql, _stored) in self.worked_out(run).items()}
         custom = custom_fields(run)
         if custom:
             pairs = ", ".join(_custom_pair(run, name) for name in custom)
             values["custom"] = f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
         params: dict[str, Any] = {"system": run.source_system}
         for field in self.model._meta.concrete_fields:
-            if field.null or (field.has_db_default() and field.column not in values) or field.column in ("id", "source_system"):
+            if (
+                field.null
+                or (field.has_db_default() and field.column not in values)
+                or field.column in ("id", "source_system")
+            ):
                 continue
             default = field.get_db_prep_save(field.get_default(), run.connection)
             params[f"d_{field.column}"] = default

@@ -74,21 +74,57 @@ class Faults:
 
 EMPTY_REQUIRED = Fault("required", _("This must not be empty."), _("Fill it in, or give the mapping a default."))
 NUL = Fault("nul", _("“%(value)s” holds a NUL character."), _("Remove it; the file may be damaged."))
-TOO_BIG = Fault("cell_too_big", _("The cell is longer than 1 MB."), _("Shorten it; probably a quotation mark is not closed."))
-UNDECODABLE = Fault("undecodable", _("“%(value)s” holds bytes that are not of the file's encoding."), _("Save the file as UTF-8."))
-TOO_LONG = Fault("too_long", _("The text has more than %(limit)d characters: “%(value)s”."), _("Shorten it, or map the column to another field."))
-NOT_A_NUMBER = Fault("not_a_number", _("“%(value)s” is no number."), _("Write digits with a point for decimals, such as 1234.50."))
-NOT_FINITE = Fault("not_finite", _("“%(value)s” is no finite number."), _("Leave the cell empty if the number is not known."))
-NOT_WHOLE = Fault("not_whole", _("“%(value)s” is no whole number."), _("Write whole digits, or scale the column in the mapping."))
+TOO_BIG = Fault(
+    "cell_too_big", _("The cell is longer than 1 MB."), _("Shorten it; probably a quotation mark is not closed.")
+)
+UNDECODABLE = Fault(
+    "undecodable", _("“%(value)s” holds bytes that are not of the file's encoding."), _("Save the file as UTF-8.")
+)
+TOO_LONG = Fault(
+    "too_long",
+    _("The text has more than %(limit)d characters: “%(value)s”."),
+    _("Shorten it, or map the column to another field."),
+)
+NOT_A_NUMBER = Fault(
+    "not_a_number", _("“%(value)s” is no number."), _("Write digits with a point for decimals, such as 1234.50.")
+)
+NOT_FINITE = Fault(
+    "not_finite", _("“%(value)s” is no finite number."), _("Leave the cell empty if the number is not known.")
+)
+NOT_WHOLE = Fault(
+    "not_whole", _("“%(value)s” is no whole number."), _("Write whole digits, or scale the column in the mapping.")
+)
 NEGATIVE = Fault("negative", _("“%(value)s” is negative."), _("Write 0 or more, or leave the cell empty."))
-TOO_LARGE = Fault("too_large", _("“%(value)s” is larger than %(limit)s."), _("Check the unit; the mapping can scale the column."))
-NOT_A_DATE = Fault("not_a_date", _("“%(value)s” is no date."), _("Write 2024-01-31 or 2024-01-31T09:30:00+08:00, or name the date_format in the mapping."))
-OTHER_DATE = Fault("not_a_date", _("“%(value)s” is no date of the form “%(format)s”."), _("Correct the cell, or the date_format of the mapping."))
-TOO_EARLY = Fault("date_too_early", _("“%(value)s” lies before 1990."), _("Correct the date, or leave it empty if it is not known."))
-TOO_LATE = Fault("date_too_late", _("“%(value)s” lies after 2199."), _("Correct the date, or leave it empty if it is not known."))
-UNKNOWN_ZONE = Fault("unknown_time_zone", _("“%(value)s” names an unknown time zone."), _("Use an offset such as +08:00 or a name such as Asia/Shanghai."))
+TOO_LARGE = Fault(
+    "too_large", _("“%(value)s” is larger than %(limit)s."), _("Check the unit; the mapping can scale the column.")
+)
+NOT_A_DATE = Fault(
+    "not_a_date",
+    _("“%(value)s” is no date."),
+    _("Write 2024-01-31 or 2024-01-31T09:30:00+08:00, or name the date_format in the mapping."),
+)
+OTHER_DATE = Fault(
+    "not_a_date",
+    _("“%(value)s” is no date of the form “%(format)s”."),
+    _("Correct the cell, or the date_format of the mapping."),
+)
+TOO_EARLY = Fault(
+    "date_too_early", _("“%(value)s” lies before 1990."), _("Correct the date, or leave it empty if it is not known.")
+)
+TOO_LATE = Fault(
+    "date_too_late", _("“%(value)s” lies after 2199."), _("Correct the date, or leave it empty if it is not known.")
+)
+UNKNOWN_ZONE = Fault(
+    "unknown_time_zone",
+    _("“%(value)s” names an unknown time zone."),
+    _("Use an offset such as +08:00 or a name such as Asia/Shanghai."),
+)
 UNKNOWN_CHOICE = Fault("unknown_choice", _("“%(value)s” is none of the values allowed."), _("Use one of %(choices)s."))
-MEANT_CHOICE = Fault("unknown_choice", _("“%(value)s” is none of the values allowed."), _("Did you mean “%(guess)s”? Use one of %(choices)s."))
+MEANT_CHOICE = Fault(
+    "unknown_choice",
+    _("“%(value)s” is none of the values allowed."),
+    _("Did you mean “%(guess)s”? Use one of %(choices)s."),
+)
 NOT_YES_NO = Fault("not_yes_no", _("“%(value)s” is neither yes nor no."), _("Write yes or no."))
 NOT_A_DOMAIN = Fault("not_a_domain", _("“%(value)s” is no domain."), _("Write it like example.com, or leave it empty."))
 
@@ -146,7 +182,10 @@ class Text(Kind):
 
     def convert(self, name: str, values: pa.Array, options: Options, faults: Faults) -> pa.Array:
         if self.limit and len(values) and pc.max(pc.utf8_length(values)).as_py() > self.limit:
-            faults.add(as_mask(pc.greater(pc.utf8_length(values), self.limit)), Fault(TOO_LONG.code, TOO_LONG.message, TOO_LONG.remedy, {"limit": self.limit}))
+            faults.add(
+                as_mask(pc.greater(pc.utf8_length(values), self.limit)),
+                Fault(TOO_LONG.code, TOO_LONG.message, TOO_LONG.remedy, {"limit": self.limit}),
+            )
         return values
 
 
@@ -309,7 +348,14 @@ def read_instant(text: str, zone: ZoneInfo) -> datetime | Fault | None:
             return UNKNOWN_ZONE if tz is None else NOT_A_DATE
     try:
         return datetime(
-            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), int((fraction or "0")[:6].ljust(6, "0")), tzinfo=tz
+            int(year),
+            int(month),
+            int(day),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
+            int((fraction or "0")[:6].ljust(6, "0")),
+            tzinfo=tz,
         )
     except ValueError:
         return NOT_A_DATE
@@ -371,7 +417,11 @@ class Instant(Kind):
                 naive = naive.cast(pa.timestamp("us", "UTC")).view(pa.int64()).view(pa.timestamp("us"))
             if not pc.any(zoned).as_py():
                 return naive
-            exact = pc.cast(pc.if_else(zoned, some, nothing), pa.timestamp("us", "UTC")).view(pa.int64()).view(pa.timestamp("us"))
+            exact = (
+                pc.cast(pc.if_else(zoned, some, nothing), pa.timestamp("us", "UTC"))
+                .view(pa.int64())
+                .view(pa.timestamp("us"))
+            )
         except pa.ArrowInvalid:  # a day that does not exist, or a zone this machine's Arrow does not know
             return None
         return pc.coalesce(naive, exact)
@@ -530,7 +580,9 @@ class Many(Kind):
         return "{" + ",".join('"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in found) + "}"
 
     def from_json(self, value: Any) -> str:
-        return json.dumps(list(value), ensure_ascii=False) if isinstance(value, list | tuple) else super().from_json(value)
+        return (
+            json.dumps(list(value), ensure_ascii=False) if isinstance(value, list | tuple) else super().from_json(value)
+        )
 
 
 @dataclass(frozen=True)
@@ -570,5 +622,3 @@ class Field:
     @property
     def table_column(self) -> str:
         return self.name if self.column == "=" else self.column
-
-

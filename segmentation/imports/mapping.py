@@ -163,7 +163,10 @@ def parse_mapping(spec: Mapping[str, Any] | None, target: str, fields: Iterable[
         date_formats=formats,
         encoding=_text(spec.get("encoding", ""), "encoding"),
         delimiter=_text(spec.get("delimiter", ""), "delimiter"),
-        crm_stages={key: _text(value, f"crm_stages.{key}") for key, value in _object(spec.get("crm_stages", {}), "crm_stages").items()},
+        crm_stages={
+            key: _text(value, f"crm_stages.{key}")
+            for key, value in _object(spec.get("crm_stages", {}), "crm_stages").items()
+        },
         new_types=_text(spec.get("new_types", ""), "new_types"),
         custom_fields=custom,
     )
@@ -207,14 +210,25 @@ def _rule(value: Any, here: str, name: str, formats: dict[str, str]) -> ColumnRu
         scale = read_number(str(spec["scale"]))
         if not isinstance(scale, Decimal) or scale <= 0 or isinstance(spec["scale"], bool):
             raise MappingFaultError(
-                _("“%(value)s” is no factor."), field=f"{here}.scale", value=spec["scale"], remedy=_("Use a positive number, such as 1000000.")
+                _("“%(value)s” is no factor."),
+                field=f"{here}.scale",
+                value=spec["scale"],
+                remedy=_("Use a positive number, such as 1000000."),
             )
     strip = spec.get("strip", True)
     if not isinstance(strip, bool):
-        raise MappingFaultError(_("“%(value)s” is neither true nor false."), field=f"{here}.strip", value=strip, remedy=_("Use true or false."))
+        raise MappingFaultError(
+            _("“%(value)s” is neither true nor false."),
+            field=f"{here}.strip",
+            value=strip,
+            remedy=_("Use true or false."),
+        )
     return ColumnRule(
         column=_text(spec.get("column", ""), f"{here}.column"),
-        values={key: _scalar(new, f"{here}.values.{key}") for key, new in _object(spec.get("values", {}), f"{here}.values").items()},
+        values={
+            key: _scalar(new, f"{here}.values.{key}")
+            for key, new in _object(spec.get("values", {}), f"{here}.values").items()
+        },
         default=_scalar(spec.get("default", ""), f"{here}.default"),
         constant=_scalar(spec["constant"], f"{here}.constant") if "constant" in spec else None,
         strip=strip,
@@ -233,7 +247,9 @@ def _expand(spec: Any, names: Sequence[str], formats: dict[str, str]) -> tuple[E
         found.append(
             Expansion(
                 columns=_columns(part.get("columns", {}), f"{here}.columns", names, formats),
-                only_if={column: tuple(_texts(wanted, f"{here}.only_if.{column}")) for column, wanted in conditions.items()},
+                only_if={
+                    column: tuple(_texts(wanted, f"{here}.only_if.{column}")) for column, wanted in conditions.items()
+                },
                 skip_if_empty=tuple(_texts(part.get("skip_if_empty", []), f"{here}.skip_if_empty")),
             )
         )
@@ -250,9 +266,15 @@ def _custom_fields(spec: Any) -> dict[str, dict[str, str]]:
         _one_of(type_, CUSTOM_TYPES, f"{here}.type", _("types"))
         if not key.replace("-", "").replace("_", "").isalnum() or not key.isascii() or len(key) > 60:
             raise MappingFaultError(
-                _("“%(value)s” is no key of a custom field."), field=here, value=key, remedy=_("Use letters, digits, - and _.")
+                _("“%(value)s” is no key of a custom field."),
+                field=here,
+                value=key,
+                remedy=_("Use letters, digits, - and _."),
             )
-        found[key] = {"type": type_, "label": _text(part.get("label", key.replace("_", " ").capitalize()), f"{here}.label")}
+        found[key] = {
+            "type": type_,
+            "label": _text(part.get("label", key.replace("_", " ").capitalize()), f"{here}.label"),
+        }
     return found
 
 
@@ -290,7 +312,10 @@ def _object(value: Any, place: str) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     raise MappingFaultError(
-        _("“%(value)s” is no JSON object."), field=place, value=json.dumps(value, ensure_ascii=False, default=str), remedy=_("Write it in braces: {…}.")
+        _("“%(value)s” is no JSON object."),
+        field=place,
+        value=json.dumps(value, ensure_ascii=False, default=str),
+        remedy=_("Write it in braces: {…}."),
     )
 
 
@@ -298,7 +323,10 @@ def _list(value: Any, place: str) -> Sequence[Any]:
     if isinstance(value, list | tuple):
         return value
     raise MappingFaultError(
-        _("“%(value)s” is no JSON list."), field=place, value=json.dumps(value, ensure_ascii=False, default=str), remedy=_("Write it in brackets: […].")
+        _("“%(value)s” is no JSON list."),
+        field=place,
+        value=json.dumps(value, ensure_ascii=False, default=str),
+        remedy=_("Write it in brackets: […]."),
     )
 
 
@@ -309,7 +337,12 @@ def _texts(value: Any, place: str) -> list[str]:
 def _text(value: Any, place: str) -> str:
     if isinstance(value, str):
         return value
-    raise MappingFaultError(_("“%(value)s” is no text."), field=place, value=json.dumps(value, default=str), remedy=_("Write it in quotation marks."))
+    raise MappingFaultError(
+        _("“%(value)s” is no text."),
+        field=place,
+        value=json.dumps(value, default=str),
+        remedy=_("Write it in quotation marks."),
+    )
 
 
 def _scalar(value: Any, place: str) -> str:
@@ -385,7 +418,9 @@ def with_header(mapping: FileMapping, header: Sequence[str], fields: Sequence[Fi
         return found
 
     def located(rules: Mapping[str, ColumnRule]) -> dict[str, ColumnRule]:
-        return {name: replace(rule, column=locate(rule.column)) if rule.column else rule for name, rule in rules.items()}
+        return {
+            name: replace(rule, column=locate(rule.column)) if rule.column else rule for name, rule in rules.items()
+        }
 
     expand = tuple(
         Expansion(
@@ -451,9 +486,16 @@ class Applier:
             mask = self._rows_of(part, block)
             made |= mask
             where = np.flatnonzero(mask)
-            chosen = Block({name: column.take(pa.array(where)) for name, column in block.columns.items()}, block.rows[where], block.lines[where])
+            chosen = Block(
+                {name: column.take(pa.array(where)) for name, column in block.columns.items()},
+                block.rows[where],
+                block.lines[where],
+            )
             rules = {**self.mapping.columns, **part.columns}
-            piece = {name: self._values(name, rules[name], chosen) if name in rules else _constant("", len(where)) for name in names}
+            piece = {
+                name: self._values(name, rules[name], chosen) if name in rules else _constant("", len(where))
+                for name in names
+            }
             if "sequence" not in rules:
                 piece["sequence"] = _constant(str(place), len(where))
             pieces.append(piece)

@@ -1,6 +1,7 @@
 """From batches of text to a temporary table, and the tools with which targets merge it into theirs."""
 
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,17 @@ from django.utils.translation import gettext as _
 
 from segmentation.errors import shorten
 from segmentation.imports.csv_files import BadLine
-from segmentation.imports.fields import EMPTY_REQUIRED, Fault, Faults, Field, Known, Options, Reference, as_mask, check_text
+from segmentation.imports.fields import (
+    EMPTY_REQUIRED,
+    Fault,
+    Faults,
+    Field,
+    Known,
+    Options,
+    Reference,
+    as_mask,
+    check_text,
+)
 from segmentation.imports.mapping import Batch, FileMapping
 from segmentation.imports.report import KEPT_ERRORS, ErrorSink, RowError, UpsertReport
 from segmentation.imports.targets import Target
@@ -41,6 +52,7 @@ class Run:
         from_file: bool = False,
         columns: Mapping[str, str] | None = None,
         sink: ErrorSink | None = None,
+        context: Mapping[str, Any] | None = None,
     ):
         self.target = target
         self.fields = {field.name: field for field in fields}
@@ -51,6 +63,7 @@ class Run:
         self.from_file = from_file
         self.columns = columns or {}
         self.sink = sink
+        self.context = dict(context or {})  # kept with the history of what is changed
         self.report = UpsertReport(target.key)
         self.staged = 0
         self.cursor: Any = None
@@ -118,7 +131,9 @@ class Run:
             self._copy(batch, converted, None if len(good) == count else pa.array(good))
         self.staged += count
 
-    def _explain(self, found: list[tuple[int, str, str, str, str]], batch: Batch, name: str, mask: np.ndarray, fault: Fault) -> None:
+    def _explain(
+        self, found: list[tuple[int, str, str, str, str]], batch: Batch, name: str, mask: np.ndarray, fault: Fault
+    ) -> None:
         where = np.flatnonzero(mask)
         if self.sink is None:
             where = where[: KEPT_ERRORS - len(self.report.errors)]
@@ -155,7 +170,10 @@ class Run:
             "n": pa.array(np.arange(self.staged, self.staged + count)),
             "row": pa.array(batch.rows),
             "line": pa.nulls(count, pa.int64()) if batch.lines is None else pa.array(batch.lines),
-            **{name: array.cast(pa.string()) if pa.types.is_decimal(array.type) else array for name, array in converted.items()},
+            **{
+                name: array.cast(pa.string()) if pa.types.is_decimal(array.type) else array
+                for name, array in converted.items()
+            },
             **{f"{name}?": pa.array(batch.given.get(name, np.ones(count, bool))) for name in self.by_record},
         }
         table = pa.table(arrays)
@@ -169,11 +187,24 @@ class Run:
 
     # Merging --------------------------------------------------------------------------------------------------------
 
-    def reject(self, name: str, fault: Fault, where: str, params: Mapping[str, Any] | None = None, /, using: str = "", value: str = "''") -> int:
+    def reject(
+        self,
+        name: str,
+        fault: Fault,
+        where: str,
+        params: Mapping[str, Any] | None = None,
+        /,
+        using: str = "",
+        value: str = "''",
+    ) -> int:
         """Take rows out of the staging table and report them. ``where`` speaks of them as `s`."""
         clause = f"USING {using}" if using else ""
         gone = self.query(
-            "DELETE FROM {rows} s {clause} WHERE {where} RETURNING s.row, s.line, {value}", params, clause=clause, where=where, value=value
+            "DELETE FROM {rows} s {clause} WHERE {where} RETURNING s.row, s.line, {value}",
+            params,
+            clause=clause,
+            where=where,
+            value=value,
         )
         if not gone:
             return 0
@@ -189,7 +220,9 @@ class Run:
     def flag(self, code: str, source: str, params: Mapping[str, Any] | None = None, /) -> None:
         """Count rows under a flag; ``source`` is what follows FROM and has the staged rows as `s`."""
         ((count, examples),) = self.query(
-            "SELECT count(*), (array_agg(coalesce(s.line, s.row) ORDER BY s.n))[1:20] FROM {source}", params, source=source
+            "SELECT count(*), (array_agg(coalesce(s.line, s.row) ORDER BY s.n))[1:20] FROM {source}",
+            params,
+            source=source,
         )
         self.report.flag(code, count, examples)
 
@@ -209,9 +242,12 @@ def run_import(run: Run, batches: Iterable[Batch | BadLine], *, dry_run: bool, s
     with transaction.atomic(), connection.cursor() as cursor:
         run.cursor = cursor
         cursor.execute("SET LOCAL work_mem = '64MB'")
+        _say_who(cursor, run)
         run.target.prepare(run)
         run.create()
-        options = Options(zone=run.mapping.time_zone, date_formats=run.mapping.date_formats, lookups=run.target.lookups(run))
+        options = Options(
+            zone=run.mapping.time_zone, date_formats=run.mapping.date_formats, lookups=run.target.lookups(run)
+        )
         for batch in batches:
             if isinstance(batch, BadLine):
                 run.bad_line(batch)
@@ -230,8 +266,25 @@ def run_import(run: Run, batches: Iterable[Batch | BadLine], *, dry_run: bool, s
     return report
 
 
+def _say_who(cursor: Any, run: Run) -> None:
+    """Tell the triggers that keep history what caused the changes; a context that is already there stays.
+
+    It also makes them several times faster: they raise and catch an error for every row while these are not set.
+    """
+    cursor.execute(
+        "SELECT coalesce(current_setting('pghistory.context_id', true), '') = '', coalesce(current_setting('pgtrigger.ignore', true), '') = ''"
+    )
+    unknown, nothing_ignored = cursor.fetchone()
+    if nothing_ignored:
+        cursor.execute("SELECT set_config('pgtrigger.ignore', '{}', true)")
+    if unknown:
+        about = {"import": run.target.key, "source_system": run.source_system, **run.context}
+        cursor.execute(
+            "SELECT set_config('pghistory.context_id', gen_random_uuid()::text, true), set_config('pghistory.context_metadata', %s, true)",
+            [json.dumps(about)],
+        )
+
+
 def is_link(field: Field) -> bool:
     """Whether a field points to another record; an empty value never cuts such a link."""
     return isinstance(field.kind, Reference | Known)
-
-

@@ -48,7 +48,10 @@ class Target:
         custom |= {field.key: (field.label, field.type) for field in CustomField.objects.filter(of=self.custom_of)}
         return [
             *self.fields,
-            *(Field(f"{CUSTOM}{key}", label, CUSTOM_KINDS[type_], column="") for key, (label, type_) in sorted(custom.items())),
+            *(
+                Field(f"{CUSTOM}{key}", label, CUSTOM_KINDS[type_], column="")
+                for key, (label, type_) in sorted(custom.items())
+            ),
         ]
 
     def check_columns(self, given: list[str], header: tuple[str, ...]) -> None:
@@ -78,7 +81,9 @@ class Target:
     def prepare(self, run: "Run") -> None:
         """Make what the mapping declares, before the first row is read."""
         for key, spec in run.mapping.custom_fields.items() if self.custom_of else ():
-            made = CustomField.objects.get_or_create(of=self.custom_of, key=key, defaults={"label": spec["label"], "type": spec["type"]})[1]
+            made = CustomField.objects.get_or_create(
+                of=self.custom_of, key=key, defaults={"label": spec["label"], "type": spec["type"]}
+            )[1]
             if made:
                 run.report.created.setdefault("custom_fields", []).append(key)
 
@@ -105,7 +110,10 @@ def targets() -> dict[str, Target]:
 
         autodiscover_modules("imports")
         _found.append(True)
-    return {key: _targets[key] for key in sorted(_targets, key=lambda key: (_order.index(key) if key in _order else 99, key))}
+    return {
+        key: _targets[key]
+        for key in sorted(_targets, key=lambda key: (_order.index(key) if key in _order else 99, key))
+    }
 
 
 def get_target(key: str) -> Target:

@@ -14,7 +14,11 @@ class TeamLookup(Lookup):
 
     def __init__(self, run: Run):
         self.run = run
-        self.known = {name.casefold(): pk for pk, key, name in SalesTeam.objects.values_list("id", "key", "name") for name in (key, name)}
+        self.known = {
+            name.casefold(): pk
+            for pk, key, name in SalesTeam.objects.values_list("id", "key", "name")
+            for name in (key, name)
+        }
 
     def find(self, names: Sequence[str]) -> list[int | Fault]:
         return [self.known.get(name.casefold()) or self._make(name[:120]) for name in names]
@@ -22,7 +26,9 @@ class TeamLookup(Lookup):
     def _make(self, name: str) -> int:
         base = slugify(name, allow_unicode=False)[:50] or "team"
         taken = set(SalesTeam.objects.filter(key__startswith=base).values_list("key", flat=True))
-        key = next(key for key in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if key not in taken)
+        key = next(
+            key for key in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if key not in taken
+        )
         team = SalesTeam.objects.create(key=key, name=name)
         self.known[name.casefold()] = team.pk
         self.run.report.created.setdefault("teams", []).append(name)

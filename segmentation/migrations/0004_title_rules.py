@@ -18,7 +18,11 @@ def add_rules(apps, schema_editor):
 def remove_rules(apps, schema_editor):
     ready_made = {(rule.sets, rule.match, rule.pattern): rule.value for rule in DEFAULT_RULES}
     title_rule = apps.get_model("segmentation", "TitleRule")
-    unchanged = [rule.pk for rule in title_rule.objects.all() if ready_made.get((rule.sets, rule.match, rule.pattern)) == rule.value]
+    unchanged = [
+        rule.pk
+        for rule in title_rule.objects.all()
+        if ready_made.get((rule.sets, rule.match, rule.pattern)) == rule.value
+    ]
     title_rule.objects.filter(pk__in=unchanged).delete()
 
 

@@ -97,7 +97,9 @@ def import_file(
         ProblemError: a fault of the file or the mapping; nothing was stored.
     """
     started = time.perf_counter()
-    record = ImportRun(target=target, file_name=safe_file_name(file_name or path.name), spec=dict(spec or {}), requested_by=user)
+    record = ImportRun(
+        target=target, file_name=safe_file_name(file_name or path.name), spec=dict(spec or {}), requested_by=user
+    )
     found = get_target(target)
     try:
         mapping = parse_mapping(spec, target, found.all_fields())
@@ -115,6 +117,7 @@ def import_file(
             from_file=True,
             columns={name: rule.column for name, rule in mapping.columns.items() if rule.column},
             sink=sink,
+            context={"file": record.file_name, **({"user": user.pk} if user else {})},
         )
         report = _run(run, file, mapping, dry_run=dry_run, strict=strict)
     except ProblemError as error:
@@ -179,7 +182,9 @@ def load_spec(reference: str) -> dict[str, Any]:
         field="mapping",
         value=reference,
         params={"guess": guess, "known": ", ".join(keys) or "–"},
-        remedy=_("Did you mean “%(guess)s”?") if guess else _("Give the path of a JSON file, or one of the saved ones: %(known)s."),
+        remedy=_("Did you mean “%(guess)s”?")
+        if guess
+        else _("Give the path of a JSON file, or one of the saved ones: %(known)s."),
     )
 
 
@@ -200,7 +205,9 @@ def save_mapping(key: str, target: str, spec: Mapping[str, Any], *, name: str = 
     parse_mapping(spec, target, get_target(target).all_fields())
     kept = {part: value for part, value in spec.items() if part not in ("target", "name")}
     title = name or str(spec.get("name") or "") or key
-    return ImportMapping.objects.update_or_create(key=key, defaults={"name": title[:120], "target": target, "spec": kept})[0]
+    return ImportMapping.objects.update_or_create(
+        key=key, defaults={"name": title[:120], "target": target, "spec": kept}
+    )[0]
 
 
 def safe_file_name(name: str) -> str:

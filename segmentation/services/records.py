@@ -106,11 +106,20 @@ class _Table:
 
     def _read(self, index: int, record: Any) -> dict[str, str] | None:
         if not isinstance(record, Mapping):
-            return self._refuse(index, "", record, "not_an_object", _("The record is no JSON object."), _("Give field names and values."))
+            return self._refuse(
+                index,
+                "",
+                record,
+                "not_an_object",
+                _("The record is no JSON object."),
+                _("Give field names and values."),
+            )
         values = {key: value for key, value in record.items() if key != "custom"}
         custom = record.get("custom")
         if custom is not None and not isinstance(custom, Mapping):
-            return self._refuse(index, "custom", custom, "not_an_object", _("“custom” is no JSON object."), _("Give keys and values."))
+            return self._refuse(
+                index, "custom", custom, "not_an_object", _("“custom” is no JSON object."), _("Give keys and values.")
+            )
         values |= {f"{CUSTOM}{key}": value for key, value in (custom or {}).items()}
         texts: dict[str, str] = {}
         for name, value in values.items():
@@ -119,14 +128,25 @@ class _Table:
                 guess = closest(str(name), self.fields)
                 remedy = _("Did you mean “%(guess)s”?") if guess else _("Fields are: %(known)s.")
                 params = {"value": shorten(name), "guess": guess, "known": ", ".join(self.fields)}
-                return self._refuse(index, str(name), value, "unknown_field", _("There is no field “%(value)s”.") % params, remedy % params)
+                return self._refuse(
+                    index,
+                    str(name),
+                    value,
+                    "unknown_field",
+                    _("There is no field “%(value)s”.") % params,
+                    remedy % params,
+                )
             if isinstance(value, Mapping):
-                return self._refuse(index, name, value, "not_a_value", _("The value is a JSON object."), _("Give a text or a number."))
+                return self._refuse(
+                    index, name, value, "not_a_value", _("The value is a JSON object."), _("Give a text or a number.")
+                )
             texts[name] = "" if value is None else field.kind.from_json(value).strip()
             try:
                 texts[name].encode()
             except UnicodeEncodeError:
-                return self._refuse(index, name, "", "invalid_text", _("The text holds half of a character."), _("Send valid Unicode."))
+                return self._refuse(
+                    index, name, "", "invalid_text", _("The text holds half of a character."), _("Send valid Unicode.")
+                )
         return texts
 
     def _refuse(self, index: int, name: str, value: Any, code: str, message: str, remedy: str) -> None:

@@ -12,7 +12,11 @@ TITLES = "reclassify_titles"
 
 def load_classifier() -> TitleClassifier:
     """Return the classifier of the active rules, as they are now."""
-    rows = TitleRule.objects.filter(active=True).order_by("sets", "order", "id").values_list("sets", "match", "pattern", "value")
+    rows = (
+        TitleRule.objects.filter(active=True)
+        .order_by("sets", "order", "id")
+        .values_list("sets", "match", "pattern", "value")
+    )
     return TitleClassifier(Rule(_sets(sets), _match(match), pattern, value) for sets, match, pattern, value in rows)
 
 
@@ -59,7 +63,11 @@ def reclassify_contacts() -> int:
         The number of contacts that changed.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        stage_titles(cursor, "SELECT DISTINCT job_title FROM segmentation_contact WHERE NOT classified_by_hand AND job_title <> ''", TITLES)
+        stage_titles(
+            cursor,
+            "SELECT DISTINCT job_title FROM segmentation_contact WHERE NOT classified_by_hand AND job_title <> ''",
+            TITLES,
+        )
         cursor.execute(
             "UPDATE segmentation_contact c SET seniority = coalesce(t.seniority, ''), department = coalesce(t.department, ''), updated_at = now() "
             f"FROM segmentation_contact o LEFT JOIN {TITLES} t ON t.title = o.job_title "  # noqa: S608 - a constant
