@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSplitDateTimeVerticalWidget
 
 from journey.models import CrmStage, CustomerPeriod, Opportunity, OpportunityChange, StageMeaning
 from journey.services.deals import add_change, check_change, remap_stage
@@ -79,10 +81,22 @@ class OpportunityChangeInline(ProductInline):
     show_change_link = False
     per_page = 50
     tab = False
-    fields = ["occurred_at", "crm_stage", "amount", "expected_close", "recorded_at"]
-    readonly_fields = ["recorded_at"]
+    fields = ["occurred_at", "crm_stage", "amount", "expected_close", "learnt"]
+    readonly_fields = ["learnt"]
+    formfield_overrides = {models.DateTimeField: {"widget": UnfoldAdminSplitDateTimeVerticalWidget}}
     verbose_name = _("change")
     verbose_name_plural = _("changes")
+
+    @display(description=_("recorded"))
+    def learnt(self, change: OpportunityChange) -> str:
+        return short_date(change.recorded_at) if change.pk else "-"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "crm_stage" and field:  # its menu would leave no room for the name
+            for right in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{right}_related", False)
+        return field
 
     def get_queryset(self, request: HttpRequest) -> Any:
         changes = super().get_queryset(request).select_related("crm_stage")

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from scoring.models import Activity, ActivityType, Side
+from scoring.selectors.activity_types import used_type_ids
 from segmentation.admin.base import CappedPaginator, ProductAdmin, chip
 from segmentation.models import Account, Contact
 
@@ -36,15 +37,10 @@ class UsedFilter(RadioFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         match self.value():
             case "yes":
-                return queryset.filter(used_types())
+                return queryset.filter(pk__in=used_type_ids())
             case "no":
-                return queryset.filter(~used_types())
+                return queryset.exclude(pk__in=used_type_ids())
         return queryset
-
-
-def used_types() -> Exists:
-    """Types with at least one activity."""
-    return Exists(Activity.objects.filter(type=OuterRef("pk")))
 
 
 @admin.register(ActivityType)

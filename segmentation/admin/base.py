@@ -162,6 +162,20 @@ class ProductAdmin(_LinesMixin, ModelAdmin):
         inlines = super().get_inlines(request, obj)
         return [inline for inline in inlines if obj is not None or not issubclass(inline, ReadOnlyInline)]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Something that does not exist yet has no values of the system's own to show."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        hidden = set(self.get_readonly_fields(request, obj))
+        kept = []
+        for name, options in fieldsets:
+            rows = [[row] if isinstance(row, str) else row for row in options["fields"]]
+            rows = [tuple(field for field in row if field not in hidden) for row in rows]
+            if any(rows):
+                kept.append((name, {**options, "fields": [row for row in rows if row]}))
+        return kept
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with pghistory.context(user=request.user.pk, source="admin"):
             return super().changeform_view(request, *args, **kwargs)
