@@ -189,19 +189,28 @@ LOGGING = {
 
 # API -----------------------------------------------------------------------------------------------------------------
 
+# Off unless API_RATE says something like 600/min: for each user, and for each address of those who are nobody. Each
+# process counts for itself unless CACHES names a shared cache.
+API_RATE = env.text("API_RATE")
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "segmentation.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
+    "DEFAULT_PERMISSION_CLASSES": ["segmentation.api.permissions.ModelPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
-    "PAGE_SIZE": 100,
+    "DEFAULT_PARSER_CLASSES": ["segmentation.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "segmentation.api.schema.ProblemSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ]
+    if API_RATE
+    else [],
+    "DEFAULT_THROTTLE_RATES": {"anon": API_RATE or None, "user": API_RATE or None},
+    "EXCEPTION_HANDLER": "segmentation.api.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,  # there is JSON only, and a parameter that means nothing is refused
 }
 
 REST_KNOX = {
@@ -211,11 +220,22 @@ REST_KNOX = {
 }
 
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Account journey",
+    "TITLE": _("Account journey"),
+    "DESCRIPTION": _("Accounts, people, activities and deals in; stages of journeys out. Errors are problems as in RFC 9457."),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     # The description is the same everywhere and tells nothing about the data.
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "Seniority": "segmentation.models.choices.Seniority",
+        "Department": "segmentation.models.choices.Department",
+        "BuyingRole": "segmentation.models.choices.BuyingRole",
+        "Relationship": "segmentation.models.choices.Relationship",
+        "Consent": "segmentation.models.choices.Consent",
+        "Tier": "segmentation.models.choices.Tier",
+    },
     # Swagger from the wheel: the page works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

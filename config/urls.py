@@ -1,11 +1,12 @@
 """Addresses of the site: the admin, the API and its description, the health check."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config.views import healthz
+from segmentation.api.views import NowhereView
 
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -13,6 +14,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("segmentation.api.urls")),
     path("", include("scoring.api.urls")),
     path("", include("journey.api.urls")),
+    re_path(r"^(?P<rest>.*)$", NowhereView.as_view(), name="nowhere"),
 ]
 
 urlpatterns = [

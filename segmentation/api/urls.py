@@ -1,3 +1,18 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from segmentation.api.tokens import LoginView, LogoutAllView, LogoutView
+from segmentation.api.views import AccountViewSet, ContactViewSet, ProblemTypesView, ProblemTypeView
+
+router = SimpleRouter()
+router.register("accounts", AccountViewSet, basename="account")
+router.register("contacts", ContactViewSet, basename="contact")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("auth/login/", LoginView.as_view(), name="login"),
+    path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("auth/logoutall/", LogoutAllView.as_view(), name="logout-all"),
+    path("problems/", ProblemTypesView.as_view(), name="problem-types"),
+    path("problems/<slug:code>/", ProblemTypeView.as_view(), name="problem-type"),
+    path("", include(router.urls)),
+]
