@@ -2,7 +2,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config import demo, web
 from config.management.commands.serve import add_serve_arguments, serve_options
@@ -11,7 +10,7 @@ from config.management.commands.serve import add_serve_arguments, serve_options
 class Command(BaseCommand):
     """From an empty machine to a journey in the admin."""
 
-    help = gettext_lazy("Load the demo data, print the funnel, and serve the admin until Ctrl-C.")  # type: ignore[assignment]
+    help = "Load the demo data, print the funnel, and serve the admin until Ctrl-C."
     requires_system_checks: list[str] = []  # before migrate nothing of the database is there to check
 
     def add_arguments(self, parser: CommandParser) -> None:

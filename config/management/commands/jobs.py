@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config import cluster, schedules
 
@@ -12,7 +11,7 @@ from config import cluster, schedules
 class Command(BaseCommand):
     """Works in the background, until Ctrl-C or once."""
 
-    help = gettext_lazy("Do the work that waits in the background, until Ctrl-C.")  # type: ignore[assignment]
+    help = "Do the work that waits in the background, until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Two ways to run, and one that is only for the command itself."""

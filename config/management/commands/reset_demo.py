@@ -4,7 +4,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config import demo
 from config.management.commands.demo import add_size_arguments
@@ -13,7 +12,7 @@ from config.management.commands.demo import add_size_arguments
 class Command(BaseCommand):
     """Throws the database's contents away and fills it with demo data again."""
 
-    help = gettext_lazy("Drop everything in the database and load the demo data anew.")  # type: ignore[assignment]
+    help = "Drop everything in the database and load the demo data anew."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

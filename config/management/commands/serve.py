@@ -4,7 +4,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config import schedules, web
 
@@ -12,7 +11,7 @@ from config import schedules, web
 class Command(BaseCommand):
     """Serves the site and does its work in the background, in one command."""
 
-    help = gettext_lazy("Serve the admin and the API and do the work in the background, until Ctrl-C.")  # type: ignore[assignment]
+    help = "Serve the admin and the API and do the work in the background, until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where to listen, how much to run."""

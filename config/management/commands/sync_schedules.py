@@ -2,7 +2,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config import schedules
 
@@ -10,7 +9,7 @@ from config import schedules
 class Command(BaseCommand):
     """Makes the schedules in the database agree with the project's table."""
 
-    help = gettext_lazy("Write the project's schedules into the database.")  # type: ignore[assignment]
+    help = "Write the project's schedules into the database."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one line for each schedule that changed."""

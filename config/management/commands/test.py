@@ -3,13 +3,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 
 class Command(BaseCommand):
     """Runs pytest; what follows ``test`` goes to pytest as it is."""
 
-    help = gettext_lazy("Run the test suite (pytest); every argument is handed to pytest.")  # type: ignore[assignment]
+    help = "Run the test suite (pytest); every argument is handed to pytest."
     requires_system_checks: list[str] = []
 
     def run_from_argv(self, argv: list[str]) -> None:

@@ -2,7 +2,6 @@ import sys
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils.translation import gettext_lazy
 
 from config.management.commands import test
 
@@ -10,7 +9,7 @@ from config.management.commands import test
 class Command(test.Command):
     """Runs the heavy tests that ``test`` leaves out; what follows ``trust`` goes to pytest as it is."""
 
-    help = gettext_lazy("Run the heavy tests of correctness that test leaves out.")  # type: ignore[assignment]
+    help = "Run the heavy tests of correctness that test leaves out."
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Take the arguments before argparse does: they are pytest's."""

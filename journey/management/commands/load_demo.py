@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +17,7 @@ from segmentation.errors import ProblemError
 class Command(BaseCommand):
     """Makes an invented company's CRM and writes it into the database."""
 
-    help = gettext_lazy("Load demo data: the CRM of an invented company. Run again, it changes nothing.")  # type: ignore[assignment]
+    help = "Load demo data: the CRM of an invented company. Run again, it changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How much, which, and how to say it."""
