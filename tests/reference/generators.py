@@ -203,9 +203,9 @@ class Dice:
         rule: dict[str, Any] = {
             "criteria": [{**self.one(pool), **({"negate": True} if self.chance(0.2) else {})} for _ in range(number)]
         }
-        if self.chance(0.6):
-            rule["at_least"] = self.rng.randint(1, number)
-        if self.chance(0.35):
+        if self.chance(0.7):
+            rule["at_least"] = self.one((1, self.rng.randint(1, number)))
+        if self.chance(0.25):
             rule["scope"] = [
                 {"kind": "field", "params": self._field(), **({"negate": True} if self.chance(0.2) else {})}
                 for _ in range(self.one((1, 1, 2)))
