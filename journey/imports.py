@@ -60,7 +60,7 @@ EXPECTED_SYNONYMS = ("expected close date", "estimated close date", "预计成�
 
 
 class StageLookup(Lookup):
-    """Finds stages of the CRM by name, whatever the case; unknown ones are made without meaning, to be mapped by a person."""
+    """Finds stages of the CRM by name, whatever the case; makes unknown ones without meaning, for a person to map."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -79,7 +79,7 @@ class StageLookup(Lookup):
 
 
 def map_stages(run: Run) -> None:
-    """Give stages the meanings of the mapping: those that are new, and those without one. A meaning set by a person stays."""
+    """Give stages that are new or have no meaning those of the mapping. A meaning set by a person stays."""
     wanted = run.mapping.crm_stages
     for name, meaning in wanted.items():
         if meaning not in StageMeaning.values:
@@ -111,7 +111,7 @@ def map_stages(run: Run) -> None:
 
 
 def flag_states(run: Run, which: str) -> None:
-    """Flag rows whose deal, as it now is, closed before it was opened. ``which`` is SQL with n, row, line, opportunity_id."""
+    """Flag rows whose deal closed before it was opened. ``which`` is SQL with n, row, line, opportunity_id."""
     run.flag(
         "close_before_opening",
         f"({which}) s JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.closed_at < o.opened_at",
@@ -240,7 +240,8 @@ class Opportunities(EntityTarget):
         if "account" in run.given:
             values["account_id"] = ("s.account_id", "coalesce(s.account_id, t.account_id)")
             unmatched = "CASE WHEN {found} IS NULL THEN coalesce(s.account, '') ELSE '' END"
-            stored = f"CASE WHEN s.account = '' THEN t.account_reference ELSE {unmatched.format(found='coalesce(s.account_id, t.account_id)')} END"
+            still = unmatched.format(found="coalesce(s.account_id, t.account_id)")
+            stored = f"CASE WHEN s.account = '' THEN t.account_reference ELSE {still} END"
             values["account_reference"] = (
                 unmatched.format(found="s.account_id"),
                 run.new_value("account", stored, "t.account_reference"),
@@ -263,38 +264,56 @@ class Opportunities(EntityTarget):
     def _append_changes(self, run: Run) -> None:
         """Add a change where stage, amount or expected close differ from those of the latest one."""
         run.sql(
-            "UPDATE {rows} s SET stage_at = coalesce(s.stage_at, CASE WHEN m.meaning IN {closed} THEN s.close_date END), "
-            "expected_close = coalesce(s.expected_close, CASE WHEN m.meaning NOT IN {closed} THEN (s.close_date AT TIME ZONE %(zone)s)::date END) "
-            "FROM journey_crmstage m WHERE m.id = s.crm_stage AND s.close_date IS NOT NULL",
+            """
+            UPDATE {rows} s SET
+                stage_at = coalesce(s.stage_at, CASE WHEN m.meaning IN {closed} THEN s.close_date END),
+                expected_close = coalesce(s.expected_close, CASE WHEN m.meaning NOT IN {closed}
+                                          THEN (s.close_date AT TIME ZONE %(zone)s)::date END)
+            FROM journey_crmstage m WHERE m.id = s.crm_stage AND s.close_date IS NOT NULL
+            """,
             {"zone": run.mapping.time_zone.key},
             closed=CLOSED,
         )
         # The date of a stage that was stored without one is worth a change too; it comes after the one without.
         run.temp(
             FACTS,
-            "SELECT d.*, d.id AS opportunity_id, CASE WHEN d.crm_stage IS NOT NULL THEN d.stage_at END AS at, "
-            "%(system)s || '#' || md5(concat('state|', d.external_id, '|', coalesce(d.crm_stage, 0), '|', coalesce(extract(epoch FROM d.stage_at), 0), '|', "
-            "coalesce(d.amount, -1), '|', coalesce(d.expected_close - date '1970-01-01', -1), "
-            "CASE WHEN d.crm_stage IS NULL OR d.stage_at IS NULL THEN '|' || d.number ELSE '' END)) AS source_key "
-            "FROM (SELECT s.n, s.row, s.line, s.id, s.external_id, s.stage_at, "
-            "CASE WHEN s.crm_stage IS DISTINCT FROM t.crm_stage_id OR (s.stage_at IS NOT NULL AND NOT c.is_dated) THEN s.crm_stage END AS crm_stage, "
-            "CASE WHEN s.amount IS DISTINCT FROM t.amount THEN s.amount END AS amount, "
-            "CASE WHEN s.expected_close IS DISTINCT FROM t.expected_close THEN s.expected_close END AS expected_close, "
-            "coalesce(c.sequence, -1) + CASE WHEN s.crm_stage = t.crm_stage_id AND NOT c.is_dated OR c.number = 0 THEN 1 ELSE 0 END AS sequence, c.number "
-            "FROM {rows} s JOIN journey_opportunity t ON t.id = s.id CROSS JOIN LATERAL ("
-            "SELECT max(sequence) AS sequence, count(*) AS number, "
-            "coalesce(bool_or(occurred_at IS NOT NULL) FILTER (WHERE crm_stage_id = s.crm_stage), true) AS is_dated "
-            "FROM journey_opportunitychange c WHERE c.opportunity_id = s.id) c) d "
-            "WHERE d.crm_stage IS NOT NULL OR d.amount IS NOT NULL OR d.expected_close IS NOT NULL",
+            """
+            SELECT d.*, d.id AS opportunity_id, CASE WHEN d.crm_stage IS NOT NULL THEN d.stage_at END AS at,
+                %(system)s || '#' || md5(concat(
+                    'state|', d.external_id, '|', coalesce(d.crm_stage, 0),
+                    '|', coalesce(extract(epoch FROM d.stage_at), 0),
+                    '|', coalesce(d.amount, -1), '|', coalesce(d.expected_close - date '1970-01-01', -1),
+                    CASE WHEN d.crm_stage IS NULL OR d.stage_at IS NULL THEN '|' || d.number ELSE '' END)) AS source_key
+            FROM (
+                SELECT s.n, s.row, s.line, s.id, s.external_id, s.stage_at, c.number,
+                    CASE WHEN s.crm_stage IS DISTINCT FROM t.crm_stage_id OR (s.stage_at IS NOT NULL AND NOT c.is_dated)
+                         THEN s.crm_stage END AS crm_stage,
+                    CASE WHEN s.amount IS DISTINCT FROM t.amount THEN s.amount END AS amount,
+                    CASE WHEN s.expected_close IS DISTINCT FROM t.expected_close
+                         THEN s.expected_close END AS expected_close,
+                    coalesce(c.sequence, -1) + CASE WHEN s.crm_stage = t.crm_stage_id AND NOT c.is_dated OR c.number = 0
+                                                    THEN 1 ELSE 0 END AS sequence
+                FROM {rows} s JOIN journey_opportunity t ON t.id = s.id
+                CROSS JOIN LATERAL (
+                    SELECT max(sequence) AS sequence, count(*) AS number,
+                        coalesce(bool_or(occurred_at IS NOT NULL)
+                                 FILTER (WHERE crm_stage_id = s.crm_stage), true) AS is_dated
+                    FROM journey_opportunitychange c WHERE c.opportunity_id = s.id) c
+            ) d WHERE d.crm_stage IS NOT NULL OR d.amount IS NOT NULL OR d.expected_close IS NOT NULL
+            """,
             {"system": run.source_system},
         )
         run.sql(
-            "DELETE FROM {facts} f USING journey_opportunitychange c WHERE c.source_key = f.source_key",  # an older file once more
+            # An older file once more.
+            "DELETE FROM {facts} f USING journey_opportunitychange c WHERE c.source_key = f.source_key",
             facts=FACTS,
         )
         added = run.sql(
-            "INSERT INTO journey_opportunitychange (opportunity_id, occurred_at, sequence, crm_stage_id, amount, expected_close, source_key) "
-            "SELECT opportunity_id, at, sequence, crm_stage, amount, expected_close, source_key FROM {facts} ORDER BY n",
+            """
+            INSERT INTO journey_opportunitychange
+                (opportunity_id, occurred_at, sequence, crm_stage_id, amount, expected_close, source_key)
+            SELECT opportunity_id, at, sequence, crm_stage, amount, expected_close, source_key FROM {facts} ORDER BY n
+            """,
             facts=FACTS,
         )
         if not added:
@@ -352,7 +371,8 @@ class OpportunityChanges(FactTarget):
 
     def merge(self, run: Run) -> None:
         run.sql(
-            "UPDATE {rows} s SET id = t.id FROM journey_opportunity t WHERE t.source_system = %(system)s AND t.external_id = s.opportunity",
+            "UPDATE {rows} s SET id = t.id FROM journey_opportunity t "
+            "WHERE t.source_system = %(system)s AND t.external_id = s.opportunity",
             {"system": run.source_system},
         )
         run.reject("opportunity", UNKNOWN_DEAL, "s.id IS NULL", value="s.opportunity")
@@ -383,7 +403,8 @@ class OpportunityChanges(FactTarget):
             FACTS,
             "SELECT s.n, s.row, s.line, s.id AS opportunity_id, k.source_key, t.id AS old_id, {values}, "
             "ROW(t.opportunity_id, {old}) IS DISTINCT FROM ROW(s.id, {new}) AS is_changed FROM {rows} s "
-            "CROSS JOIN LATERAL (SELECT CASE WHEN s.external_id IS NULL THEN %(system)s || '#' || md5(concat({content})) "
+            "CROSS JOIN LATERAL (SELECT CASE WHEN s.external_id IS NULL "
+            "THEN %(system)s || '#' || md5(concat({content})) "
             "ELSE %(system)s || ':' || s.external_id END AS source_key) k "
             "LEFT JOIN journey_opportunitychange t ON t.source_key = k.source_key",
             {"system": run.source_system},
@@ -394,7 +415,7 @@ class OpportunityChanges(FactTarget):
         )
 
     def _flag_order(self, run: Run) -> None:
-        """Late: older than what was stored of the deal before. Out of order: older than a row of the deal further up."""
+        """Late: older than what was stored of the deal before. Out of order: older than its row further up."""
         if "occurred_at" not in run.given:
             return
         run.flag(
@@ -405,7 +426,8 @@ class OpportunityChanges(FactTarget):
         run.flag(
             "out_of_order",
             "(SELECT n, row, line, occurred_at, max(occurred_at) OVER (PARTITION BY opportunity_id ORDER BY n "
-            f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM {FACTS} WHERE old_id IS NULL) s WHERE s.occurred_at < s.before",
+            f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM {FACTS} WHERE old_id IS NULL) s "
+            "WHERE s.occurred_at < s.before",
         )
 
     def _write(self, run: Run) -> None:
@@ -420,7 +442,8 @@ class OpportunityChanges(FactTarget):
                 facts=FACTS,
             )
             run.sql(
-                "UPDATE journey_opportunitychange t SET opportunity_id = f.opportunity_id, {sets} FROM {facts} f WHERE t.id = f.old_id AND f.is_changed",
+                "UPDATE journey_opportunitychange t SET opportunity_id = f.opportunity_id, {sets} "
+                "FROM {facts} f WHERE t.id = f.old_id AND f.is_changed",
                 facts=FACTS,
                 sets=", ".join(f"{quote(column)} = f.{name}" for name, column in columns.items()),
             )

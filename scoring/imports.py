@@ -255,14 +255,20 @@ class Activities(FactTarget):
         new = ["s.type", account, contact, *values.values()]
         run.temp(
             FACTS,
-            "SELECT s.n, s.row, s.line, k.source_key, t.id AS old_id, t.account_id AS old_account, "
-            "{account} AS account_id, {contact} AS contact_id, s.type AS type_id, {values}, ROW({changed}) IS DISTINCT FROM ROW({new}) AS is_changed "
-            "FROM {rows} s "
-            "CROSS JOIN LATERAL (SELECT CASE WHEN s.external_id IS NULL THEN %(system)s || '#' || md5(concat({content})) "
-            "ELSE %(system)s || ':' || s.external_id END AS source_key) k "
-            f"LEFT JOIN {ACCOUNT_IDS} a ON a.ref = s.account LEFT JOIN {CONTACT_IDS} c ON c.ref = s.contact "
-            "LEFT JOIN scoring_activity t ON t.source_key = k.source_key",
+            """
+            SELECT s.n, s.row, s.line, k.source_key, t.id AS old_id, t.account_id AS old_account,
+                {account} AS account_id, {contact} AS contact_id, s.type AS type_id, {values},
+                ROW({changed}) IS DISTINCT FROM ROW({new}) AS is_changed
+            FROM {rows} s
+            CROSS JOIN LATERAL (SELECT CASE WHEN s.external_id IS NULL THEN %(system)s || '#' || md5(concat({content}))
+                                       ELSE %(system)s || ':' || s.external_id END AS source_key) k
+            LEFT JOIN {accounts} a ON a.ref = s.account
+            LEFT JOIN {contacts} c ON c.ref = s.contact
+            LEFT JOIN scoring_activity t ON t.source_key = k.source_key
+            """,
             {"system": run.source_system},
+            accounts=ACCOUNT_IDS,
+            contacts=CONTACT_IDS,
             account=account,
             contact=contact,
             content=content,
@@ -273,26 +279,34 @@ class Activities(FactTarget):
 
     def _flag_order(self, run: Run) -> None:
         """Late: older than what was stored of the account before. Out of order: older than a row further up."""
+        run.flag("future", f"{FACTS} s WHERE s.old_id IS NULL AND s.occurred_at > now()")
+        run.temp(
+            "import_latest",
+            """
+            SELECT d.account_id, l.occurred_at FROM (SELECT DISTINCT account_id FROM {facts} WHERE old_id IS NULL) d
+            CROSS JOIN LATERAL (SELECT a.occurred_at FROM scoring_activity a
+                                WHERE a.account_id = d.account_id ORDER BY a.occurred_at DESC LIMIT 1) l
+            """,
+            facts=FACTS,
+        )
         run.flag(
             "late",
-            f"(SELECT f.n, f.row, f.line FROM {FACTS} f JOIN ("
-            f"SELECT d.account_id, (SELECT max(a.occurred_at) FROM scoring_activity a WHERE a.account_id = d.account_id) AS latest "
-            f"FROM (SELECT DISTINCT account_id FROM {FACTS} WHERE old_id IS NULL) d) l "
-            "ON l.account_id = f.account_id WHERE f.old_id IS NULL AND f.occurred_at < l.latest) s",
+            f"{FACTS} s JOIN import_latest l ON l.account_id = s.account_id "
+            "WHERE s.old_id IS NULL AND s.occurred_at < l.occurred_at",
         )
         run.flag(
             "out_of_order",
-            "(SELECT n, row, line, occurred_at, max(occurred_at) OVER (PARTITION BY account_id ORDER BY n "
-            f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM {FACTS} WHERE old_id IS NULL AND account_id IS NOT NULL) s "
-            "WHERE s.occurred_at < s.before",
+            f"""(SELECT n, row, line, occurred_at, max(occurred_at) OVER (
+                    PARTITION BY account_id ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+                FROM {FACTS} WHERE old_id IS NULL AND account_id IS NOT NULL) s WHERE s.occurred_at < s.before""",
         )
 
     def _write(self, run: Run) -> None:
         columns = [name for name in WRITTEN if name in run.given or (name == "seconds" and "minutes" in run.given)]
         if run.report.updated:
             run.sql(
-                "UPDATE scoring_activity t SET account_id = f.account_id, contact_id = f.contact_id, type_id = f.type_id, {sets} "
-                "FROM {facts} f WHERE t.id = f.old_id AND f.is_changed",
+                "UPDATE scoring_activity t SET account_id = f.account_id, contact_id = f.contact_id, "
+                "type_id = f.type_id, {sets} FROM {facts} f WHERE t.id = f.old_id AND f.is_changed",
                 facts=FACTS,
                 sets=", ".join(f"{quote(name)} = {self._or_empty(name)}" for name in columns),
             )

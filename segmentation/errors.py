@@ -15,7 +15,7 @@ class ProblemError(Exception):
     """Something a person can put right.
 
     Args:
-        message: what is wrong; may be a lazy translation with %(name)s places, filled in from ``params`` when it is shown.
+        message: what is wrong; may be a lazy translation with %(name)s places, filled in from ``params`` when shown.
         code: a stable word for programs; subclasses have one of their own.
         field: the field, parameter or column it is about.
         value: the value that was refused.

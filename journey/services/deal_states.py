@@ -11,29 +11,35 @@ _DERIVE = (
 WITH changes AS ("""
     + EFFECTIVE_CHANGES
     + """), ordered AS (
-    SELECT *, row_number() OVER (PARTITION BY opportunity_id ORDER BY coalesce(effective, '-infinity'), sequence, id) AS place
+    SELECT *, row_number() OVER (
+               PARTITION BY opportunity_id ORDER BY coalesce(effective, '-infinity'), sequence, id) AS place
     FROM changes
 ), ended AS (
-    SELECT *, first_value(meaning) OVER (PARTITION BY opportunity_id ORDER BY crm_stage_id IS NULL, place DESC) AS ending FROM ordered
+    SELECT *, first_value(meaning) OVER (
+               PARTITION BY opportunity_id ORDER BY crm_stage_id IS NULL, place DESC) AS ending
+    FROM ordered
 ), told AS (
-    SELECT *, max(place) FILTER (WHERE crm_stage_id IS NOT NULL AND meaning <> ending) OVER (PARTITION BY opportunity_id) AS last_other
+    SELECT *, max(place) FILTER (WHERE crm_stage_id IS NOT NULL AND meaning <> ending)
+               OVER (PARTITION BY opportunity_id) AS last_other
     FROM ended
 ), latest AS (
     SELECT opportunity_id,
            (array_agg(crm_stage_id ORDER BY place DESC) FILTER (WHERE crm_stage_id IS NOT NULL))[1] AS crm_stage_id,
            (array_agg(amount ORDER BY place DESC) FILTER (WHERE amount IS NOT NULL))[1] AS amount,
-           (array_agg(expected_close ORDER BY place DESC) FILTER (WHERE expected_close IS NOT NULL))[1] AS expected_close,
+           (array_agg(expected_close ORDER BY place DESC)
+               FILTER (WHERE expected_close IS NOT NULL))[1] AS expected_close,
            min(occurred_at) FILTER (WHERE meaning IN ('identified', 'active', 'intent')) AS opened_at,
            -- The present closing began with the first change after the last one of another meaning.
            (array_agg(coalesce(occurred_at, recorded_at) ORDER BY place) FILTER (
-               WHERE ending IN ('won', 'lost') AND crm_stage_id IS NOT NULL AND place > coalesce(last_other, 0)))[1] AS closed_at
+               WHERE ending IN ('won', 'lost') AND crm_stage_id IS NOT NULL
+               AND place > coalesce(last_other, 0)))[1] AS closed_at
     FROM told GROUP BY opportunity_id
 )
 UPDATE journey_opportunity t SET crm_stage_id = n.crm_stage_id, amount = n.amount, expected_close = n.expected_close,
        opened_at = n.opened_at, closed_at = n.closed_at, updated_at = now()
 FROM (
-    SELECT l.opportunity_id, coalesce(l.crm_stage_id, o.crm_stage_id) AS crm_stage_id, coalesce(l.amount, o.amount) AS amount,
-           coalesce(l.expected_close, o.expected_close) AS expected_close,
+    SELECT l.opportunity_id, coalesce(l.crm_stage_id, o.crm_stage_id) AS crm_stage_id,
+           coalesce(l.amount, o.amount) AS amount, coalesce(l.expected_close, o.expected_close) AS expected_close,
            coalesce(l.opened_at, o.created_in_source_at) AS opened_at, l.closed_at
     FROM latest l JOIN journey_opportunity o ON o.id = l.opportunity_id
 ) n

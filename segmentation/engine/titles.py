@@ -1,4 +1,4 @@
-"""Seniority and department read from job titles by ordered rules. The first rule that fits decides; no rule, no verdict."""
+"""Seniority and department read from job titles by ordered rules. The first that fits decides; none, no verdict."""
 
 import re
 import unicodedata

@@ -150,7 +150,8 @@ class Accounts(EntityTarget):
         run.sql(f"UPDATE {{rows}} s SET parent_id = f.id FROM {joined} WHERE f.ref = s.parent")
         # A parent among the rows that were just refused is no parent.
         run.sql(
-            "UPDATE {rows} s SET parent_id = NULL WHERE parent_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {rows} p WHERE p.id = s.parent_id) "
+            "UPDATE {rows} s SET parent_id = NULL WHERE parent_id IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM {rows} p WHERE p.id = s.parent_id) "
             "AND NOT EXISTS (SELECT 1 FROM segmentation_account a WHERE a.id = s.parent_id)"
         )
         run.flag("unknown_parent", "import_rows s WHERE s.parent <> '' AND s.parent_id IS NULL")

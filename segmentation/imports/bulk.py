@@ -58,9 +58,12 @@ def _locked(run: Run, source: str, column: str, target: str) -> bool:
     try:
         with transaction.atomic():
             ((found, wanted),) = run.query(
-                "WITH wanted AS MATERIALIZED (SELECT DISTINCT {column} AS id FROM {source} WHERE {column} IS NOT NULL), "
-                "held AS MATERIALIZED (SELECT t.id FROM {target} t WHERE t.id IN (SELECT id FROM wanted) FOR KEY SHARE) "
-                "SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM wanted)",
+                """
+                WITH wanted AS MATERIALIZED (SELECT DISTINCT {column} AS id FROM {source} WHERE {column} IS NOT NULL),
+                held AS MATERIALIZED (
+                    SELECT t.id FROM {target} t WHERE t.id IN (SELECT id FROM wanted) FOR KEY SHARE)
+                SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM wanted)
+                """,
                 column=column,
                 source=source,
                 target=target,

@@ -121,7 +121,8 @@ class Contacts(EntityTarget):
             stage_titles(run.cursor, "SELECT DISTINCT job_title FROM import_rows WHERE job_title <> ''", TITLE_CLASSES)
             run.sql(
                 "UPDATE {rows} s SET seniority = coalesce(nullif(s.seniority, ''), c.seniority), "
-                f"department = coalesce(nullif(s.department, ''), c.department) FROM {TITLE_CLASSES} c WHERE c.title = s.job_title"
+                "department = coalesce(nullif(s.department, ''), c.department) "
+                f"FROM {TITLE_CLASSES} c WHERE c.title = s.job_title"
             )
 
     def before_write(self, run: Run) -> None:
@@ -129,7 +130,8 @@ class Contacts(EntityTarget):
             run.flag("no_account", "import_rows s WHERE s.account <> '' AND s.account_id IS NULL")
             run.flag(
                 "contact_moved",
-                "import_rows s JOIN segmentation_contact t ON t.id = s.id WHERE NOT s.is_new AND t.account_id <> s.account_id",
+                "import_rows s JOIN segmentation_contact t ON t.id = s.id "
+                "WHERE NOT s.is_new AND t.account_id <> s.account_id",
             )
         if "email" in run.given:
             run.flag(
@@ -145,7 +147,10 @@ class Contacts(EntityTarget):
         if given:
             titled = run.new_value("job_title", "coalesce(s.{0}, '')", "t.{0}") if "job_title" in given else "t.{0}"
             for name in ("seniority", "department"):
-                stored = f"CASE WHEN s.by_hand THEN coalesce(nullif(s.{name}, ''), t.{name}) WHEN t.classified_by_hand THEN t.{name} ELSE {titled.format(name)} END"
+                stored = (
+                    f"CASE WHEN s.by_hand THEN coalesce(nullif(s.{name}, ''), t.{name}) "
+                    f"WHEN t.classified_by_hand THEN t.{name} ELSE {titled.format(name)} END"
+                )
                 values[name] = (f"coalesce(s.{name}, '')", stored)
             values["classified_by_hand"] = ("s.by_hand", "t.classified_by_hand OR s.by_hand")
         return values

@@ -171,7 +171,7 @@ def _named_encoding(name: str, sample: bytes) -> tuple[str, int]:
 
 
 def _marked_encoding(sample: bytes) -> tuple[str, int]:
-    """Return the encoding that a byte order mark or the place of the NUL bytes gives away, and the length of the mark."""
+    """Return the encoding that a byte order mark or the NUL bytes give away, and the length of the mark."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -239,7 +239,7 @@ def _scan(path: Path, encoding: str, sample: bytes) -> tuple[str, bool, str, int
 
 
 def _chinese_share(chunk: bytes) -> tuple[int, int]:
-    """Count the bytes above 127 and those of them that come in pairs as in GB text; in Western text most stand alone."""
+    """Count the bytes above 127, and those in pairs as in GB text; in Western text most stand alone."""
     high = np.frombuffer(chunk, np.uint8) > 0xA0
     neighbours = np.zeros(len(high), bool)
     neighbours[1:] |= high[:-1]

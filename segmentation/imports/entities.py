@@ -24,7 +24,7 @@ class EntityTarget(Target):
     """Inserts new records, updates those that differ, leaves the rest alone.
 
     Subclasses say how a row is recognised without external id (`recognise`), find what it refers to (`refer`), and add
-    values worked out (`worked_out`: column of the table -> SQL over the staged row `s` and, on update, the stored row `t`).
+    values worked out (`worked_out`: column of the table -> SQL over the staged row `s` and, on update, the stored `t`).
     """
 
     ident: ClassVar[str]  # SQL over the staged row: what makes two rows of a file the same record
@@ -75,7 +75,8 @@ class EntityTarget(Target):
 
     def _find(self, run: Run) -> None:
         run.sql(
-            "UPDATE {rows} s SET id = t.id FROM {table} t WHERE t.source_system = %(system)s AND t.external_id = s.external_id",
+            "UPDATE {rows} s SET id = t.id FROM {table} t "
+            "WHERE t.source_system = %(system)s AND t.external_id = s.external_id",
             {"system": run.source_system},
             table=self.table,
         )
@@ -86,7 +87,8 @@ class EntityTarget(Target):
     def _keep_last(self, run: Run) -> None:
         """Of rows that are the same record only the last one counts."""
         gone = run.query(
-            "DELETE FROM {rows} s USING (SELECT ident, max(n) AS last FROM {rows} GROUP BY ident HAVING count(*) > 1) d "
+            "DELETE FROM {rows} s "
+            "USING (SELECT ident, max(n) AS last FROM {rows} GROUP BY ident HAVING count(*) > 1) d "
             "WHERE s.ident = d.ident AND s.n < d.last RETURNING s.row, s.line"
         )
         run.report.duplicates += len(gone)
@@ -100,9 +102,7 @@ class EntityTarget(Target):
             ((count,),) = run.query("SELECT count(*) FROM {rows} WHERE is_new")
             if count:
                 raise FileFaultError(
-                    _(
-                        "The file has no column for “%(value)s”, and %(count)d of its rows are new records that need it."
-                    ),
+                    _("The file has no column for “%(value)s”, and %(count)d of its rows are new and need it."),
                     code="missing_column",
                     field=name,
                     value=name,
@@ -139,7 +139,8 @@ class EntityTarget(Target):
         if not values:
             return
         run.sql(
-            "WITH written AS (UPDATE {table} t SET {sets}, updated_at = now() FROM {rows} s WHERE t.id = s.id AND NOT s.is_new "
+            "WITH written AS (UPDATE {table} t SET {sets}, updated_at = now() FROM {rows} s "
+            "WHERE t.id = s.id AND NOT s.is_new "
             "AND ROW({old}) IS DISTINCT FROM ROW({new}) RETURNING t.id) "
             "UPDATE {rows} s SET is_written = true FROM written w WHERE w.id = s.id",
             table=self.table,
@@ -169,7 +170,7 @@ class EntityTarget(Target):
             params[f"d_{field.column}"] = default
             given = values.get(field.column)
             values[field.column] = f"coalesce({given}, %(d_{field.column})s)" if given else f"%(d_{field.column})s"
-        # The key may be taken by somebody who does not hold the lock: then the constraint refuses, and nothing is stored.
+        # Somebody who does not hold the lock may take the key: then the constraint refuses, and nothing is stored.
         run.sql(
             "INSERT INTO {table} ({columns}) SELECT {values} FROM {rows} s WHERE s.is_new ORDER BY s.n",
             params,

@@ -10,7 +10,7 @@ class FileFaultError(ProblemError):
 
 
 class MappingFaultError(ProblemError):
-    """The mapping says something that cannot be done; ``field`` is the place in it, such as ``columns.revenue.scale``."""
+    """The mapping says what cannot be done; ``field`` is the place in it, such as ``columns.revenue.scale``."""
 
     code = "mapping_fault"
 

@@ -16,7 +16,8 @@ class FactTarget(Target):
         """Keep the last of the rows with one source key; the others are duplicates."""
         gone = run.query(
             "WITH twice AS (SELECT source_key, max(n) AS last FROM {facts} GROUP BY source_key HAVING count(*) > 1) "
-            "DELETE FROM {facts} f USING twice WHERE f.source_key = twice.source_key AND f.n < twice.last RETURNING coalesce(f.line, f.row)",
+            "DELETE FROM {facts} f USING twice WHERE f.source_key = twice.source_key AND f.n < twice.last "
+            "RETURNING coalesce(f.line, f.row)",
             facts=FACTS,
         )
         run.report.duplicates += len(gone)

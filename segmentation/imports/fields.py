@@ -55,7 +55,7 @@ class Options:
 
 
 class Lookup:
-    """Turns names of things the database knows (types, stages, teams) into their ids, making them where that is wanted."""
+    """Turns names of what the database knows (types, stages, teams) into ids, making them where that is wanted."""
 
     def find(self, names: Sequence[str]) -> list[int | Fault]:
         raise NotImplementedError

@@ -18,9 +18,11 @@ named AS (
     SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON lower(a.name) = r.low
     UNION SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON a.domain = r.low
     UNION SELECT r.ref, a.id FROM rest r JOIN
-        (SELECT id, unnest(other_names) AS name FROM segmentation_account WHERE other_names <> '{{}}') a ON lower(a.name) = r.low
+        (SELECT id, unnest(other_names) AS name FROM segmentation_account WHERE other_names <> '{{}}') a
+        ON lower(a.name) = r.low
     UNION SELECT r.ref, a.id FROM rest r JOIN
-        (SELECT id, unnest(other_domains) AS name FROM segmentation_account WHERE other_domains <> '{{}}') a ON lower(a.name) = r.low
+        (SELECT id, unnest(other_domains) AS name FROM segmentation_account WHERE other_domains <> '{{}}') a
+        ON lower(a.name) = r.low
     {staged_named}
 )
 SELECT ref, min(id) AS id, count(DISTINCT id) AS candidates
@@ -43,7 +45,8 @@ mailed AS (
     WHERE r.ref NOT IN (SELECT ref FROM exact)
 )
 SELECT f.ref, min(f.id) AS id, count(DISTINCT f.id) AS candidates, min(c.account_id) AS account_id
-FROM (SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM mailed) f JOIN segmentation_contact c ON c.id = f.id GROUP BY f.ref
+FROM (SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM mailed) f JOIN segmentation_contact c ON c.id = f.id
+GROUP BY f.ref
 """
 
 
@@ -70,5 +73,5 @@ def find_accounts(run: Run, ref: str, *, staged: bool = False, table: str = ACCO
 
 
 def find_contacts(run: Run, ref: str) -> None:
-    """Make a table of the contacts that a column names, by external id or mail address: ref, id, candidates, account_id."""
+    """Make a table of the contacts a column names, by external id or mail: ref, id, candidates, account_id."""
     run.temp(CONTACT_IDS, _CONTACTS, {"system": run.source_system}, ref=ref)

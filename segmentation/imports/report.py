@@ -54,7 +54,7 @@ class Replacement:
 
 @dataclass
 class UpsertReport:
-    """Counts of an import. ``rows`` = inserted + updated + unchanged + duplicates + bad, unless rows are expanded or left out.
+    """Counts of an import: records = inserted + updated + unchanged + duplicates + those of bad rows.
 
     Attributes:
         rows: rows read.

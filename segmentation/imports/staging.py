@@ -72,7 +72,7 @@ class Run:
     # SQL ------------------------------------------------------------------------------------------------------------
 
     def sql(self, template: str, params: Mapping[str, Any] | None = None, /, **names: str) -> int:
-        """Run a statement; ``names`` fill the braces of the template, values are parameters. Returns the rows touched."""
+        """Run a statement and return the rows touched; ``names`` fill the braces, values are parameters."""
         self.cursor.execute(template.format(rows=ROWS, **names), params)
         return max(self.cursor.rowcount, 0)
 
@@ -94,8 +94,8 @@ class Run:
         columns += [f"{quote(name + '?')} boolean" for name in self.by_record]
         self.sql("DROP TABLE IF EXISTS {rows}")
         self.sql(
-            "CREATE TEMP TABLE {rows} (n bigint, row bigint, line bigint, id bigint, is_new boolean DEFAULT false, is_written boolean DEFAULT false, "
-            "ident text, {columns}) ON COMMIT DROP",
+            "CREATE TEMP TABLE {rows} (n bigint, row bigint, line bigint, id bigint, is_new boolean DEFAULT false, "
+            "is_written boolean DEFAULT false, ident text, {columns}) ON COMMIT DROP",
             columns=", ".join(columns),
         )
 
@@ -272,7 +272,8 @@ def _say_who(cursor: Any, run: Run) -> None:
     It also makes them several times faster: they raise and catch an error for every row while these are not set.
     """
     cursor.execute(
-        "SELECT coalesce(current_setting('pghistory.context_id', true), '') = '', coalesce(current_setting('pgtrigger.ignore', true), '') = ''"
+        "SELECT coalesce(current_setting('pghistory.context_id', true), '') = '', "
+        "coalesce(current_setting('pgtrigger.ignore', true), '') = ''"
     )
     unknown, nothing_ignored = cursor.fetchone()
     if nothing_ignored:
@@ -280,7 +281,8 @@ def _say_who(cursor: Any, run: Run) -> None:
     if unknown:
         about = {"import": run.target.key, "source_system": run.source_system, **run.context}
         cursor.execute(
-            "SELECT set_config('pghistory.context_id', gen_random_uuid()::text, true), set_config('pghistory.context_metadata', %s, true)",
+            "SELECT set_config('pghistory.context_id', gen_random_uuid()::text, true), "
+            "set_config('pghistory.context_metadata', %s, true)",
             [json.dumps(about)],
         )
 

@@ -1,4 +1,4 @@
-"""The one writer of accounts, contacts, activities, opportunities and opportunity changes, for files and the API alike."""
+"""The one writer of accounts, contacts, activities, opportunities and their changes, for files and the API alike."""
 
 import time
 from collections import Counter
@@ -38,7 +38,7 @@ def upsert_records(
         records: field -> value; a field left out stays as it is, an empty one is emptied. Custom fields are given as
             `{"custom": {key: value}}` or as `custom.key`.
         source_system: whose external ids these are; that of the spec, else `crm`.
-        spec: options of a mapping file (time_zone, crm_stages, new_types, custom_fields ...); columns mean nothing here.
+        spec: options of a mapping file (time_zone, crm_stages, new_types ...); columns mean nothing here.
         dry_run: count everything, store nothing.
         strict: store nothing if a record is bad; otherwise the good ones are stored.
 

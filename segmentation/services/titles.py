@@ -69,8 +69,9 @@ def reclassify_contacts() -> int:
             TITLES,
         )
         cursor.execute(
-            "UPDATE segmentation_contact c SET seniority = coalesce(t.seniority, ''), department = coalesce(t.department, ''), updated_at = now() "
-            f"FROM segmentation_contact o LEFT JOIN {TITLES} t ON t.title = o.job_title "  # noqa: S608 - a constant
+            "UPDATE segmentation_contact c SET seniority = coalesce(t.seniority, ''), "
+            "department = coalesce(t.department, ''), updated_at = now() "
+            f"FROM segmentation_contact o LEFT JOIN {TITLES} t ON t.title = o.job_title "
             "WHERE c.id = o.id AND NOT c.classified_by_hand "
             "AND (c.seniority, c.department) IS DISTINCT FROM (coalesce(t.seniority, ''), coalesce(t.department, ''))"
         )
