@@ -68,9 +68,9 @@ def window_sum(begin, end, time, seconds, number, weights, count, window, thresh
 
 
 @jit
-def window_people(
+def window_people(  # type: ignore[no-untyped-def]
     begin, end, time, seconds, number, contact, contacts, weights, role_of, roles, by_role, window, threshold, people
-):  # type: ignore[no-untyped-def]
+):
     """Where at least `people` persons each have more than `threshold` seconds in the window.
 
     by_role: count distinct buying roles of such persons instead; a person without role is none. A person is summed
