@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 from scoring.engine.activities import ActivityTable, Classes, TypeFacts
 from scoring.facts.kernels import arrange, classify
-from scoring.models import Activity, ActivityType, Outcome
+from scoring.models import ActivityType, Outcome
 from segmentation.engine.facts import Rows
 from segmentation.engine.steps import Int64s
 from segmentation.facts.copying import read_rows, stream_rows
@@ -21,9 +22,25 @@ Owner = Literal["account", "contact"]
 SENIORITIES = (Seniority.OTHER, Seniority.MANAGER, Seniority.DIRECTOR, Seniority.VP, Seniority.C_LEVEL)
 
 
+# Each outcome there is, by one look into the index; DISTINCT would read the row of every meeting.
+_OUTCOMES = """
+WITH RECURSIVE found AS (
+    (SELECT outcome FROM scoring_activity WHERE outcome <> '' ORDER BY outcome LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT a.outcome FROM scoring_activity a
+        WHERE a.outcome <> '' AND a.outcome > found.outcome ORDER BY a.outcome LIMIT 1
+    ) FROM found WHERE found.outcome IS NOT NULL
+)
+SELECT outcome FROM found WHERE outcome IS NOT NULL
+"""
+
+
 def outcomes() -> dict[str, str]:
     """Outcomes activities have or may have, with labels."""
-    found = Activity.objects.exclude(outcome="").order_by("outcome").values_list("outcome", flat=True).distinct()
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOMES)
+        found = [row[0] for row in cursor.fetchall()]
     labels = {str(value): str(label) for value, label in Outcome.choices}
     return labels | {value: labels.get(value, value) for value in found}
 
@@ -75,7 +92,8 @@ def read_dimensions(connection: Any, contacts: Sequence[int] | None = None) -> D
     where, params = ("", []) if contacts is None else (" WHERE {column} = ANY (%s)", [list(contacts)])
     profile = (
         "coalesce(array_position(%s, {row}.seniority), 0)::int4,"
-        " coalesce(array_position(%s, {row}.department), 0)::int4, coalesce(array_position(%s, {row}.buying_role), 0)::int4"
+        " coalesce(array_position(%s, {row}.department), 0)::int4,"
+        " coalesce(array_position(%s, {row}.buying_role), 0)::int4"
     )
     lists = [[str(s) for s in SENIORITIES], list(Department.values), list(BuyingRole.values)]
     columns = {"seniority": "i4", "department": "i4", "role": "i4"}
@@ -87,8 +105,8 @@ def read_dimensions(connection: Any, contacts: Sequence[int] | None = None) -> D
     )
     changed = read_rows(
         connection,
-        f"SELECT e.pgh_obj_id, e.pgh_created_at, e.pgh_id::int8, {profile.format(row='e')} FROM segmentation_contactevent e"
-        " WHERE e.pgh_obj_id IN (SELECT pgh_obj_id FROM segmentation_contactevent"
+        f"SELECT e.pgh_obj_id, e.pgh_created_at, e.pgh_id::int8, {profile.format(row='e')}"
+        " FROM segmentation_contactevent e WHERE e.pgh_obj_id IN (SELECT pgh_obj_id FROM segmentation_contactevent"
         + where.format(column="pgh_obj_id")
         + " GROUP BY 1 HAVING count(*) > 1)",
         {"id": "i8", "time": "time", "event": "i8"} | columns,
@@ -135,7 +153,7 @@ def _query(owner: Owner, some: bool, with_ids: bool) -> str:
 def stream_activities(
     connection: Any, dimensions: Dimensions, owners: Int64s, owner: Owner
 ) -> Iterator[tuple[NDArray[np.int32], Int64s, NDArray[np.int32], Int64s, NDArray[np.int32]]]:
-    """All activities in blocks: position of the owner in `owners` (-1: not there), time, seconds, contact, class number."""
+    """All activities in blocks: position of the owner in `owners` (-1: none), time, seconds, contact, class number."""
     position_of = _lookup(owners)
     for block in stream_rows(
         connection, _query(owner, some=False, with_ids=False), _COLUMNS, [list(dimensions.classes.outcomes)]
@@ -179,7 +197,6 @@ def read_activities(connection: Any, owners: Int64s, owner: Owner = "account", w
     """
     columns = _COLUMNS | ({"id": "i8"} if with_ids else {})
     keys = owners[owners >= 0]
-    contacts = None
     block = read_rows(
         connection,
         _query(owner, some=True, with_ids=with_ids),
@@ -202,7 +219,7 @@ def read_activities(connection: Any, owners: Int64s, owner: Owner = "account", w
         len(keys),
         seen,
     )
-    table = ActivityTable(
+    return ActivityTable(
         rows=Rows(begin[:-1], begin[1:]),
         time=time,
         seconds=seconds,
@@ -213,4 +230,3 @@ def read_activities(connection: Any, owners: Int64s, owner: Owner = "account", w
         ids=ids if with_ids else None,
         contact_ids=contact_ids,
     )
-    return table

@@ -61,7 +61,7 @@ def split(position, shard_of, shards):  # type: ignore[no-untyped-def]
 
 @jit
 def arrange(position, time, seconds, contact, number, key, first, n, seen):  # type: ignore[no-untyped-def]
-    """Rows by owner, then time. `position - first` is the owner's place among `n`; `seen` is int32 scratch of -1 by contact.
+    """Rows by owner, then time. `position - first` is the owner's place among `n`; `seen` is scratch of -1 by contact.
 
     Returns begin[n + 1], time, seconds, contact (numbered from 0 within this batch, -1 none), number, key, contact ids.
     """

@@ -114,12 +114,14 @@ class FactStore:
             if self.owner == "account":
                 # People whose rank changed were active for these accounts, perhaps not only for their present one.
                 cursor.execute(
-                    "SELECT DISTINCT account_id FROM scoring_activity WHERE contact_id = ANY (%s) AND account_id IS NOT NULL",
+                    "SELECT DISTINCT account_id FROM scoring_activity"
+                    " WHERE contact_id = ANY (%s) AND account_id IS NOT NULL",
                     [touched.contacts.tolist()],
                 )
                 return np.union1d(touched.accounts, np.array([row[0] for row in cursor.fetchall()], dtype=np.int64))
             cursor.execute(
-                "SELECT DISTINCT contact_id FROM scoring_activity WHERE account_id = ANY (%s) AND contact_id IS NOT NULL"
+                "SELECT DISTINCT contact_id FROM scoring_activity"
+                " WHERE account_id = ANY (%s) AND contact_id IS NOT NULL"
                 " UNION SELECT id FROM segmentation_contact WHERE account_id = ANY (%s)",
                 [touched.accounts.tolist(), touched.accounts.tolist()],
             )
@@ -243,6 +245,7 @@ def _database(connection: Any) -> str:
     """Identifies the database: its cluster and number there, which no copy of it has."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT s.system_identifier::text, d.oid::text FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()"
+            "SELECT s.system_identifier::text, d.oid::text FROM pg_control_system() s, pg_database d"
+            " WHERE d.datname = current_database()"
         )
         return "/".join(cursor.fetchone())
