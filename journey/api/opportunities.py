@@ -167,7 +167,7 @@ class OpportunityChangeViewSet(FactViewSet):
     upsert_serializer = upsert_serializer("opportunity-changes", record_serializer, CHANGE_EXAMPLE)
     carried = ("opportunity", "crm_stage", "amount", "expected_close")
 
-    def delete(self, instance: OpportunityChange) -> None:
+    def remove(self, instance: OpportunityChange) -> None:
         remove_change(change=instance)
 
 

@@ -33,7 +33,14 @@ MOST_VALUES = 500  # of one filter with several values
 # Values -------------------------------------------------------------------------------------------------------------
 
 
-class InstantField(forms.Field):
+class StrictField(forms.Field):
+    """A field whose `to_python` sees what was given, and never nothing."""
+
+    def clean(self, value: Any) -> Any:
+        return None if value in (None, "") else super().clean(value)
+
+
+class InstantField(StrictField):
     """A moment: ISO 8601; a day is its beginning, and without offset it is of the site's time zone."""
 
     def to_python(self, value: Any) -> Any:
@@ -61,7 +68,7 @@ class DayField(forms.DateField):
         self.error_messages["invalid"] = _("This is no date. Write 2024-01-31.")
 
 
-class YesNoField(forms.Field):
+class YesNoField(StrictField):
     """true or false, and nothing else."""
 
     def to_python(self, value: Any) -> Any:
@@ -100,7 +107,7 @@ class TextField(forms.CharField):
         return text
 
 
-class OneOfField(forms.Field):
+class OneOfField(StrictField):
     """One of a closed list."""
 
     def __init__(self, *, values: Iterable[Any], **kwargs: Any):
@@ -113,7 +120,7 @@ class OneOfField(forms.Field):
         return self.values[value]
 
 
-class KnownField(forms.Field):
+class KnownField(StrictField):
     """The name of a row of a short table, turned into its primary key."""
 
     def __init__(self, *, model: type[models.Model], key: str, **kwargs: Any):
@@ -127,7 +134,7 @@ class KnownField(forms.Field):
         return known[value]
 
 
-class SeveralField(forms.Field):
+class SeveralField(StrictField):
     """Several values with commas between them."""
 
     def __init__(self, *, one: forms.Field, **kwargs: Any):

@@ -78,7 +78,7 @@ def problem_document(exc: exceptions.APIException, request: Request | None) -> d
     found = PROBLEM_TYPES[kind]
     server = is_server_error(found.status)
     detail = str(found.description) if server else _sentence(exc, errors)
-    code = exc.get_codes() if isinstance(exc.detail, str) else kind
+    code = exc.get_codes() if isinstance(exc.detail, str) else errors[0]["code"] if len(errors) == 1 else kind
     return {
         "type": type_address(kind, request),
         "title": str(found.title),

@@ -255,10 +255,10 @@ class RecordViewSet(ListMixin, StrictViewSet):
             instance = self._locked()
             check_unchanged(request, etag_of(self.get_serializer(instance).data))
             _check_cascade(request, instance)
-            self.delete(instance)
+            self.remove(instance)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def delete(self, instance: Any) -> None:
+    def remove(self, instance: Any) -> None:
         """Delete a record; subclasses know what follows from it."""
         instance.delete()
 
