@@ -9,7 +9,7 @@ from segmentation.engine.titles import Match, Rule, Sets, TitleClassifier
 from segmentation.errors import ProblemError
 from segmentation.models import Contact, TitleRule
 
-MOST_TITLES = 3000  # the most frequent ones; reading all of a large company's lists takes seconds
+MOST_TITLES = 1000  # the most frequent ones; reading all of a large company's lists takes seconds
 
 
 def contacts_decided() -> dict[int, int]:
