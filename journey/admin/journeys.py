@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Max, Prefetch, Q
+from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
+from journey.admin.journey_pages import JourneyPages
 from journey.admin.summaries import summary_of
+from journey.admin.versions import VersionPages, rules_page_url
 from journey.models import History, Journey, JourneyVersion
 from journey.services.replay import request_replay
-from segmentation.admin.base import ProductAdmin, ReadOnlyAdmin, ReadOnlyInline, admin_url, chip, link
+from segmentation.admin.base import ProductAdmin, ReadOnlyAdmin, admin_url, chip
 from segmentation.errors import ProblemError
 
 STATE_COLOURS = {
@@ -27,59 +29,12 @@ STATE_COLOURS = {
 }
 
 
-def rules_url(version: JourneyVersion) -> str | None:
-    """Return the address of the rule editor, where there is one."""
-    return admin_url("journey_journeyversion_rules", version.pk)
-
-
-class JourneyVersionInline(ReadOnlyInline):
-    """All versions, the newest first; each keeps its own history."""
-
-    model = JourneyVersion
-    tab = False
-    fields = ["version_link", "state_chip", "note", "published_at", "published_by", "history_text", "rules"]
-    readonly_fields = ["version_link", "state_chip", "history_text", "rules"]
-    show_change_link = False
-    ordering = ["-number"]
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        current = Prefetch(
-            "histories", History.objects.filter(state=History.State.CURRENT), to_attr="current_histories"
-        )
-        return super().get_queryset(request).select_related("journey", "published_by").prefetch_related(current)
-
-    @display(description=_("version"))
-    def version_link(self, version: JourneyVersion) -> Any:
-        return link(admin_url("journey_journeyversion_change", version.pk), f"v{version.number}")
-
-    @display(description=_("state"))
-    def state_chip(self, version: JourneyVersion) -> Any:
-        return chip(version.get_state_display(), STATE_COLOURS[version.state])
-
-    @display(description=_("history"))
-    def history_text(self, version: Any) -> str:
-        if not version.current_histories:
-            return gettext("not built") if version.state == JourneyVersion.State.PUBLISHED else "-"
-        history = version.current_histories[0]
-        return gettext("%(stays)s stays of %(accounts)s accounts") % {
-            "stays": f"{history.intervals:,}",
-            "accounts": f"{history.entities:,}",
-        }
-
-    @display(description=_("rules"))
-    def rules(self, version: JourneyVersion) -> Any:
-        if version.is_draft and (url := rules_url(version)):
-            return link(url, gettext("Edit rules"))
-        return link(admin_url("journey_journeyversion_change", version.pk), gettext("Show rules"))
-
-
 @admin.register(Journey)
-class JourneyAdmin(ProductAdmin):
+class JourneyAdmin(JourneyPages, ProductAdmin):
     list_display = ["name", "key", "unit", "latest", "draft", "order"]
     list_editable = ["order"]
     list_filter = [("unit", ChoicesCheckboxFilter)]
     search_fields = ["name", "key"]
-    inlines = [JourneyVersionInline]
     fieldsets = [(None, {"fields": [("name", "key"), ("unit", "order"), "description"]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -96,9 +51,6 @@ class JourneyAdmin(ProductAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Journey | None = None) -> list[str]:
         # Commands and the API name the key; the unit decides what every stay is about.
         return ["key", "unit"] if obj and obj.versions.exists() else []
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Journey | None = None) -> dict[str, Any]:
-        return {} if obj else {"key": ["name"]}
 
     def has_delete_permission(self, request: HttpRequest, obj: Journey | None = None) -> bool:
         if obj and obj.versions.filter(state=JourneyVersion.State.PUBLISHED).exists():
@@ -119,7 +71,7 @@ class JourneyAdmin(ProductAdmin):
 
 
 @admin.register(JourneyVersion)
-class JourneyVersionAdmin(ProductAdmin):
+class JourneyVersionAdmin(VersionPages, ProductAdmin):
     """What a version says, in sentences. A published one never changes; of a draft the rules are edited."""
 
     list_display = ["version", "state_chip", "note", "published_at", "published_by"]
@@ -187,7 +139,8 @@ class JourneyVersionAdmin(ProductAdmin):
             context = {
                 "version": version,
                 "stages": summary_of(version),
-                "rules_url": rules_url(version) if self.has_change_permission(request, version) else None,
+                "rules_url": rules_page_url(version),
+                "may_edit": self.has_change_permission(request, version),
             }
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})
 

@@ -46,9 +46,12 @@ class Comparison:
     order: Pair | None
 
     @property
+    def weights_differ(self) -> bool:
+        return not all(pair.same for pair in self.weights)
+
+    @property
     def same(self) -> bool:
-        parts: list[Any] = [*self.stages, *self.weights]
-        return self.order is None and all(part.same for part in parts)
+        return self.order is None and not self.weights_differ and all(stage.same for stage in self.stages)
 
 
 def comparison(one: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
