@@ -111,10 +111,11 @@ def map_stages(run: Run) -> None:
 
 
 def flag_states(run: Run, which: str) -> None:
-    """Flag rows whose deal closed before it was opened. ``which`` is SQL with n, row, line, opportunity_id."""
+    """Flag deals that closed before they were opened. ``which`` is SQL with n, row, line, opportunity_id."""
     run.flag(
         "close_before_opening",
-        f"({which}) s JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.closed_at < o.opened_at",
+        f"(SELECT DISTINCT ON (opportunity_id) * FROM ({which}) w ORDER BY opportunity_id, n DESC) s "
+        "JOIN journey_opportunity o ON o.id = s.opportunity_id WHERE o.closed_at < o.opened_at",
     )
 
 
@@ -386,7 +387,8 @@ class OpportunityChanges(FactTarget):
         self._flag(run)
 
     def _make_facts(self, run: Run) -> None:
-        written = [name for name in ("occurred_at", "sequence", *STATED) if name in run.given]
+        # Rows that give nothing are gone by now; something must be named all the same.
+        written = [name for name in ("occurred_at", "sequence", *STATED) if name in run.given] or ["occurred_at"]
         columns = {name: run.fields[name].table_column for name in written}
         values = {name: run.new_value(name, f"s.{name}", f"t.{columns[name]}") for name in written}
         if "sequence" in values:

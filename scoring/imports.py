@@ -40,6 +40,7 @@ UNKNOWN_CONTACT = Fault(
     _("There is no contact “%(value)s”."),
     _("Import the contacts first, or correct the id or mail address."),
 )
+UNITS = {"seconds": ("seconds", "minutes")}  # fields that give the same value
 REFERENCES = {
     "account_id": "segmentation_account",
     "contact_id": "segmentation_contact",
@@ -247,7 +248,7 @@ class Activities(FactTarget):
         staged = {name: f"s.{name}" for name in written}
         if "seconds" in written:
             staged["seconds"] = "coalesce(s.seconds, s.minutes)"
-        values = {name: run.new_value(name, sql, f"t.{name}") for name, sql in staged.items()}
+        values = {name: run.new_value(UNITS.get(name, name), sql, f"t.{name}") for name, sql in staged.items()}
         # An account that was named corrects the stored one; one that only follows from the person does not.
         account = "coalesce(a.id, t.account_id, c.account_id)"
         contact = "coalesce(c.id, t.contact_id)"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from django.utils.translation import gettext_lazy as _
 
@@ -402,14 +403,19 @@ class _Reader:
             return None
         if odd or (self.width == 1 and table.num_rows):
             return None
-        count = table.num_rows
-        block = Block(
-            columns={name: table[name].combine_chunks() for name in self.file.header},
-            rows=np.arange(self.row, self.row + count),
-            lines=np.arange(self.line, self.line + count),
-        )
-        self.row += count
-        self.line += count
+        columns = {name: table[name].combine_chunks() for name in self.file.header}
+        lines = np.arange(self.line, self.line + table.num_rows)
+        self.line += table.num_rows
+        some = np.zeros(len(lines), bool)
+        for column in columns.values():
+            some |= pc.not_equal(column, "").to_numpy(zero_copy_only=False)
+            if some.all():
+                break
+        else:  # lines without anything in them are no rows
+            lines = lines[some]
+            columns = {name: column.filter(pa.array(some)) for name, column in columns.items()}
+        block = Block(columns, np.arange(self.row, self.row + len(lines)), lines)
+        self.row += len(lines)
         return block
 
     def _lines(self) -> Iterator[str]:
@@ -462,8 +468,8 @@ class _Reader:
                 )
                 self.row += 1
                 continue
-            if not cells or (len(cells) == 1 and width > 1 and not cells[0].strip()):
-                continue  # an empty line is no row
+            if not any(cells) or (len(cells) == 1 and width > 1 and not cells[0].strip()):
+                continue  # a line without anything in it is no row
             if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
                 cells = cells[:width]
             if self.exhausted and len(last) > 1 and _quote_is_open(last, self.file.delimiter):

@@ -215,7 +215,8 @@ class Domain(Text):
 
 
 def bare_domain(text: str) -> str | Fault:
-    """Return the domain of a web address: no scheme, user, port, path or leading www."""
+    """Return the domain of a web address, a Markdown link among them: no scheme, user, port, path or leading www."""
+    text = re.sub(r"^\[[^\]]*\]\(([^)]*)\)$", r"\1", text.strip())
     found = re.sub(r"^[a-z][a-z0-9+.-]*://", "", text.strip().lower())
     found = re.split(r"[/?#]", found)[0].rpartition("@")[2]
     found = re.sub(r":\d+$", "", found).removeprefix("www.").rstrip(".")

@@ -226,9 +226,13 @@ class Run:
         )
         self.report.flag(code, count, examples)
 
-    def new_value(self, name: str, staged: str, stored: str) -> str:
-        """Return the SQL of a field's value after the import: staged, or as it was for records that do not have it."""
-        return f"CASE WHEN s.{quote(name + '?')} THEN {staged} ELSE {stored} END" if name in self.by_record else staged
+    def new_value(self, names: str | Sequence[str], staged: str, stored: str) -> str:
+        """Return the SQL of a value after the import: staged, or as it was for records that have none of the fields."""
+        given = [name for name in ([names] if isinstance(names, str) else names) if name in self.given]
+        if not given or not all(name in self.by_record for name in given):
+            return staged
+        has = " OR ".join(f"s.{quote(name + '?')}" for name in given)
+        return f"CASE WHEN {has} THEN {staged} ELSE {stored} END"
 
 
 def quote(name: str) -> str:
@@ -256,7 +260,8 @@ def run_import(run: Run, batches: Iterable[Batch | BadLine], *, dry_run: bool, s
         cursor.execute(f"ANALYZE {ROWS}")
         # One writer of a kind at a time: what was looked up before the merge still holds at its end.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"import {run.target.key}"])
-        run.target.merge(run)
+        if run.staged:
+            run.target.merge(run)
         report.errors.sort(key=lambda error: error.index)
         report.stored = not dry_run and not (strict and report.bad)
         if report.stored:
