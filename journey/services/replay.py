@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -35,6 +34,7 @@ from segmentation.selectors.touches import current_snapshot, touched_since
 from segmentation.services.jobs import request_job
 from segmentation.services.snapshots import one_snapshot
 from segmentation.services.touches import prune_touches
+from segmentation.services.users import Actor
 
 Progress = Callable[[float, str], None]
 
@@ -88,13 +88,14 @@ def replay(
             progress((i + fraction) / len(versions), f"{version}: {step}")
 
         results.append(replay_version(version, full=full, progress=report))
-    prune_touches([*current_snapshots(), *(store.snapshot() or "" for store in (fact_store("account"), fact_store("contact")))])
+    caches = fact_store("account"), fact_store("contact")
+    prune_touches([*current_snapshots(), *(store.snapshot() or "" for store in caches)])
     return results
 
 
-def request_replay(*, user: AbstractBaseUser | None = None, journey: Journey | None = None, full: bool = False) -> Job:
+def request_replay(*, user: Actor = None, journey: Journey | None = None, full: bool = False) -> Job:
     """Queue a replay of one journey or of all published ones; one that is already waiting or running is returned."""
-    title = _t("Replay %(journey)s") % {"journey": journey if journey else _t("all journeys")}
+    title = _t("Replay %(journey)s") % {"journey": journey or _t("all journeys")}
     return request_job(
         kind="replay",
         title=title,
@@ -108,14 +109,14 @@ def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersio
     if journey and number is not None:
         version = JourneyVersion.objects.select_related("journey").filter(journey=journey, number=number).first()
         if version is None:
-            numbers = ", ".join(str(n) for n in journey.versions.order_by("number").values_list("number", flat=True)) or "–"
+            known = journey.versions.order_by("number").values_list("number", flat=True)
             raise JourneyError(
                 code="unknown_version",
                 field="version",
                 value=number,
                 message=_("The journey “%(journey)s” has no version %(value)s."),
                 remedy=_("It has: %(numbers)s."),
-                params={"journey": journey.key, "numbers": numbers},
+                params={"journey": journey.key, "numbers": ", ".join(str(n) for n in known) or "–"},
             )
         return [version]
     if journey:
@@ -208,8 +209,10 @@ def _read_histories(version: JourneyVersion) -> dict[str, int]:
     return found
 
 
-def _evaluated(journey: JourneyRules, batches: Iterator[Facts], seconds: dict[str, float]) -> Iterator[tuple[Facts, Stays]]:
-    """Evaluate batches on a few threads (the kernels release the interpreter's lock), in order, few of them in memory."""
+def _evaluated(
+    journey: JourneyRules, batches: Iterator[Facts], seconds: dict[str, float]
+) -> Iterator[tuple[Facts, Stays]]:
+    """Evaluate batches in order on a few threads, few of them in memory; the kernels release the interpreter's lock."""
     program = compile_journey(journey)
 
     def work(facts: Facts) -> tuple[Facts, Stays, float]:
@@ -287,7 +290,9 @@ def _rebuild(version: JourneyVersion, journey: JourneyRules, reads: dict[str, in
     return ReplayResult(version, "full", entities, intervals, seconds)
 
 
-def _refresh(version: JourneyVersion, journey: JourneyRules, history: History, progress: Progress) -> ReplayResult | None:
+def _refresh(
+    version: JourneyVersion, journey: JourneyRules, history: History, progress: Progress
+) -> ReplayResult | None:
     """Replay only entities whose facts changed since the history was made; None when a rebuild is called for."""
     seconds = {"load": 0.0, "compute": 0.0, "write": 0.0}
     program = compile_journey(journey)
@@ -310,7 +315,8 @@ def _refresh(version: JourneyVersion, journey: JourneyRules, history: History, p
             begin = time.perf_counter()
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "DELETE FROM journey_stageinterval WHERE history_id = %s AND entity_id = ANY (%s) RETURNING is_first",
+                    "DELETE FROM journey_stageinterval WHERE history_id = %s AND entity_id = ANY (%s)"
+                    " RETURNING is_first",
                     [history.pk, part.tolist()],
                 )
                 gone = [row[0] for row in cursor.fetchall()]
@@ -324,7 +330,10 @@ def _refresh(version: JourneyVersion, journey: JourneyRules, history: History, p
             begin = time.perf_counter()
             progress((low + len(part)) / max(len(ids), 1), _t("computing stages"))
         History.objects.filter(pk=history.pk).update(
-            snapshot=snapshot, refreshed_at=timezone.now(), entities=F("entities") + alive, intervals=F("intervals") + added - removed
+            snapshot=snapshot,
+            refreshed_at=timezone.now(),
+            entities=F("entities") + alive,
+            intervals=F("intervals") + added - removed,
         )
         history.refresh_from_db()
     progress(1.0, _t("done"))
@@ -338,7 +347,9 @@ def remove_old_histories() -> int:
     """
     kept = set(History.objects.exclude(state=History.State.OLD).values_list("pk", flat=True))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journey_stageinterval'::regclass")
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journey_stageinterval'::regclass"
+        )
         tables = {int(name.rpartition("_h")[2]): name for (name,) in cursor.fetchall()}
     removed = 0
     for number in sorted(set(tables) - kept):

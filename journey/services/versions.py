@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -13,20 +12,26 @@ from django.utils.translation import gettext_lazy as _
 from journey.documents import write_stages
 from journey.errors import JourneyError
 from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
-from journey.selectors.versions import dependencies, published_version, published_versions, version_document, version_rules
+from journey.selectors.versions import (
+    dependencies,
+    published_version,
+    published_versions,
+    version_document,
+    version_rules,
+)
 from journey.services.replay import loop_error, request_replay
 from segmentation.engine.documents import journey_problems
 from segmentation.engine.rules import JourneyRules, StageRules, Term, find_loop, parse_journey
 from segmentation.errors import ProblemError
-
-
-def _author(user: AbstractBaseUser | None) -> Any:
-    return user if user is not None and user.pk else None
+from segmentation.services.users import Actor, author
 
 
 @transaction.atomic
-def create_draft(*, journey: Journey, user: AbstractBaseUser | None = None, based_on: JourneyVersion | None = None) -> JourneyVersion:
-    """A draft that begins as a copy of `based_on` (default: the published version). Raises JourneyError if there is one."""
+def create_draft(*, journey: Journey, user: Actor = None, based_on: JourneyVersion | None = None) -> JourneyVersion:
+    """A draft that begins as a copy of `based_on` (default: the published version).
+
+    Raises JourneyError if there is one already.
+    """
     Journey.objects.select_for_update().get(pk=journey.pk)
     draft = journey.versions.filter(state=JourneyVersion.State.DRAFT).first()
     if draft:
@@ -41,7 +46,10 @@ def create_draft(*, journey: Journey, user: AbstractBaseUser | None = None, base
     source = based_on or published_version(journey)
     number = (journey.versions.aggregate(most=Max("number"))["most"] or 0) + 1
     version = JourneyVersion.objects.create(
-        journey=journey, number=number, created_by=_author(user), seniority_weights=source.seniority_weights if source else {}
+        journey=journey,
+        number=number,
+        created_by=author(user),
+        seniority_weights=source.seniority_weights if source else {},
     )
     if source:
         write_stages(version, version_document(source), Stage, EntryRule, Criterion)
@@ -50,7 +58,7 @@ def create_draft(*, journey: Journey, user: AbstractBaseUser | None = None, base
 
 @transaction.atomic
 def create_journey(
-    *, key: str, name: str, document: Mapping[str, Any], description: str = "", user: AbstractBaseUser | None = None
+    *, key: str, name: str, document: Mapping[str, Any], description: str = "", user: Actor = None
 ) -> JourneyVersion:
     """A new journey with a draft made of a document. Raises JourneyError or RuleError; nothing is stored then."""
     if not key or slugify(key) != key or len(key) > 60:
@@ -63,7 +71,11 @@ def create_journey(
         )
     if Journey.objects.filter(key=key).exists():
         raise JourneyError(
-            _("There is a journey “%(value)s” already."), code="key_taken", field="key", value=key, remedy=_("Choose another key.")
+            _("There is a journey “%(value)s” already."),
+            code="key_taken",
+            field="key",
+            value=key,
+            remedy=_("Choose another key."),
         )
     problems = journey_problems(document)
     if problems:
@@ -71,7 +83,7 @@ def create_journey(
     journey = Journey.objects.create(
         key=key, name=name or key, description=description, unit=document.get("unit", Journey.Unit.ACCOUNT)
     )
-    version = JourneyVersion.objects.create(journey=journey, number=1, created_by=_author(user))
+    version = JourneyVersion.objects.create(journey=journey, number=1, created_by=author(user))
     save_draft(version=version, document=document)
     return version
 
@@ -147,7 +159,7 @@ def _terms(stage: StageRules) -> Iterator[tuple[str, Term]]:
 
 
 @transaction.atomic
-def publish_version(*, version: JourneyVersion, user: AbstractBaseUser | None = None) -> JourneyVersion:
+def publish_version(*, version: JourneyVersion, user: Actor = None) -> JourneyVersion:
     """Publish a draft: it never changes again, gets its own history, and is the one everybody sees once that is built.
 
     Raises RuleError or JourneyError when its rules cannot be used.
@@ -158,7 +170,7 @@ def publish_version(*, version: JourneyVersion, user: AbstractBaseUser | None = 
     version_rules(version)
     version.state = JourneyVersion.State.PUBLISHED
     version.published_at = timezone.now()
-    version.published_by = _author(user)
+    version.published_by = author(user)
     version.save(update_fields=["state", "published_at", "published_by"])
     request_replay(user=user, journey=version.journey)
     return version

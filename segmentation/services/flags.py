@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_noop
 
 from segmentation.errors import ConflictError, InvalidValueError
 from segmentation.models import Account, AccountFlag, FlagType
+from segmentation.services.users import Actor, author
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
@@ -77,7 +77,7 @@ def disqualify_accounts(
     *,
     accounts: Iterable[Account],
     reason: str,
-    user: AbstractBaseUser | None = None,
+    user: Actor = None,
     at: dt.datetime | None = None,
 ) -> list[AccountFlag]:
     """Disqualify accounts from `at` on. Those that are disqualified then already stay as they are.
@@ -110,7 +110,7 @@ def disqualify_accounts(
             params={"account": locked[later.account_id]},
         )
     return AccountFlag.objects.bulk_create(
-        AccountFlag(account=account, flag_type=flag_type, start_at=at, reason=reason, set_by=user)  # type: ignore[misc]
+        AccountFlag(account=account, flag_type=flag_type, start_at=at, reason=reason, set_by=author(user))
         for pk, account in locked.items()
         if pk not in in_force
     )
@@ -120,7 +120,7 @@ def disqualify_accounts(
 def reinstate_accounts(
     *,
     accounts: Iterable[Account],
-    user: AbstractBaseUser | None = None,
+    user: Actor = None,
     at: dt.datetime | None = None,
 ) -> list[AccountFlag]:
     """End the disqualification of accounts at `at`. Those that are not disqualified stay as they are.
@@ -149,6 +149,6 @@ def reinstate_accounts(
                 remedy=_("Choose a later time for the end."),
                 params={"account": locked[flag.account_id]},
             )
-        flag.end_at, flag.ended_by = at, user  # type: ignore[assignment]
+        flag.end_at, flag.ended_by = at, author(user)
     AccountFlag.objects.bulk_update(ended, ["end_at", "ended_by"])
     return ended

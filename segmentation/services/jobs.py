@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -23,6 +22,7 @@ from django_q.tasks import async_task
 
 from segmentation.errors import InvalidValueError, ProblemError
 from segmentation.models import Job
+from segmentation.services.users import Actor, author
 
 Progress = Callable[[float, str], None]
 
@@ -39,7 +39,12 @@ def register_job(kind: str, function: str) -> None:
 
 @transaction.atomic
 def request_job(
-    *, kind: str, title: str, params: Mapping[str, Any] | None = None, user: AbstractBaseUser | None = None, unique_key: str | None = None
+    *,
+    kind: str,
+    title: str,
+    params: Mapping[str, Any] | None = None,
+    user: Actor = None,
+    unique_key: str | None = None,
 ) -> Job:
     """Queue a job. With `unique_key`, an unfinished job of that key is returned instead of a second one."""
     if kind not in _kinds:
@@ -57,7 +62,11 @@ def request_job(
     try:
         with transaction.atomic():
             job = Job.objects.create(
-                kind=kind, title=str(title)[:200], params=dict(params or {}), requested_by=user if user and user.pk else None, unique_key=unique_key
+                kind=kind,
+                title=str(title)[:200],
+                params=dict(params or {}),
+                requested_by=author(user),
+                unique_key=unique_key,
             )
     except IntegrityError:  # another request was faster
         return unfinished.get()
@@ -70,7 +79,12 @@ def claim_job(job_id: int) -> Job | None:
     now = timezone.now()
     free = Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     taken = Job.objects.filter(free, pk=job_id, attempts__lt=F("max_attempts")).update(
-        state=Job.State.RUNNING, attempts=F("attempts") + 1, lease_until=now + LEASE, started_at=now, error="", progress=0
+        state=Job.State.RUNNING,
+        attempts=F("attempts") + 1,
+        lease_until=now + LEASE,
+        started_at=now,
+        error="",
+        progress=0,
     )
     return Job.objects.get(pk=job_id) if taken else None
 
