@@ -23,15 +23,27 @@ def _stage(
     }
 
 
-def _rule(name: str, *criteria: tuple[str, dict[str, Any]], scope: tuple[tuple[str, dict[str, Any]], ...] = ()) -> dict[str, Any]:
+def _rule(
+    name: str, *criteria: tuple[str, dict[str, Any]], scope: tuple[tuple[str, dict[str, Any]], ...] = ()
+) -> dict[str, Any]:
     def terms(pairs: tuple[tuple[str, dict[str, Any]], ...]) -> list[dict[str, Any]]:
-        return [{"kind": kind.removeprefix("not "), "params": params, "negate": kind.startswith("not ")} for kind, params in pairs]
+        return [
+            {"kind": kind.removeprefix("not "), "params": params, "negate": kind.startswith("not ")}
+            for kind, params in pairs
+        ]
 
     return {"name": name, "at_least": None, "scope": terms(scope), "criteria": terms(criteria)}
 
 
 def _none(position: int = 0) -> dict[str, Any]:
-    return _stage("none", gettext_noop("No engagement"), 0, position, "#94a3b8", gettext_noop("Known, but nobody has shown any interest lately."))
+    return _stage(
+        "none",
+        gettext_noop("No engagement"),
+        0,
+        position,
+        "#94a3b8",
+        gettext_noop("Known, but nobody has shown any interest lately."),
+    )
 
 
 def _aware(position: int) -> dict[str, Any]:
@@ -65,7 +77,14 @@ def _mqa(position: int) -> dict[str, Any]:
             ("engaged_people", {"people": 3, "count": "persona", "minutes": 0, "comparator": ">", "window_days": 90}),
             (
                 "engaged_people",
-                {"people": 1, "count": "persona", "minutes": 60, "comparator": ">=", "window_days": 90, "min_seniority": "vp"},
+                {
+                    "people": 1,
+                    "count": "persona",
+                    "minutes": 60,
+                    "comparator": ">=",
+                    "window_days": 90,
+                    "min_seniority": "vp",
+                },
             ),
         ),
     )
@@ -169,7 +188,10 @@ EXTENDED: dict[str, Any] = {
 JOURNEYS: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "extended": (
         gettext_noop("Extended journey"),
-        gettext_noop("From no engagement to customer, with meetings, qualified opportunities, lost, recycled and disqualified accounts."),
+        gettext_noop(
+            "From no engagement to customer, with meetings, qualified opportunities, lost, recycled and"
+            " disqualified accounts."
+        ),
         10,
         EXTENDED,
     ),

@@ -9,7 +9,10 @@ from segmentation.models import Account
 
 
 class History(models.Model):
-    """One built history of a version. Readers use the current one; a rebuild fills another and swaps in one statement."""
+    """One built history of a version.
+
+    Readers use the current one; a rebuild fills another and swaps in one statement.
+    """
 
     class State(models.TextChoices):
         BUILDING = "building", _("Building")
@@ -56,9 +59,10 @@ class Grade(models.IntegerChoices):
 
 
 class StageInterval(models.Model):
-    """A stay of one account (contact, opportunity) in one stage, `[start_at, end_at)`. Those of one entity are seamless.
+    """A stay of one account (contact, opportunity) in one stage, `[start_at, end_at)`.
 
-    Facts known today also fix what happens if nothing else does: stays may begin in the future. Read with an instant.
+    Those of one entity are seamless. Facts known today also fix what happens if nothing else does: stays may begin in
+    the future. Read with an instant.
     The table is partitioned by history; the migration makes it and the check that refuses overlaps and gaps.
     """
 

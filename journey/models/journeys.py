@@ -43,7 +43,10 @@ class Journey(models.Model):
 
 
 class JourneyVersion(models.Model):
-    """One set of stages and rules. A draft may be edited; a published version never changes and keeps its own history."""
+    """One set of stages and rules.
+
+    A draft may be edited; a published version never changes and keeps its own history.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -222,7 +225,8 @@ class Criterion(models.Model):
         ordering = ["rule", F("part").asc(), "order", "id"]
         triggers = _draft_only(
             "criterion",
-            "SELECT s.version_id FROM journey_entryrule e JOIN journey_stage s ON s.id = e.stage_id WHERE e.id = {row}.rule_id",
+            "SELECT s.version_id FROM journey_entryrule e JOIN journey_stage s ON s.id = e.stage_id"
+            " WHERE e.id = {row}.rule_id",
         )
 
     def __str__(self):

@@ -24,7 +24,10 @@ class StageMeaning(models.TextChoices):
 
 @pghistory.track()
 class CrmStage(models.Model):
-    """A stage of the CRM's own deal process and the group it belongs to. Without meaning it gives no verdict and is listed."""
+    """A stage of the CRM's own deal process and the group it belongs to.
+
+    Without meaning it gives no verdict and is listed.
+    """
 
     name = models.CharField(_("stage in the CRM"), max_length=120, unique=True)
     meaning = models.CharField(
@@ -34,7 +37,8 @@ class CrmStage(models.Model):
         blank=True,
         default="",
         help_text=_(
-            "First open stage: identified; the middle ones: active; the last before closing: intent. Empty: not mapped yet."
+            "First open stage: identified; the middle ones: active; the last before closing: intent."
+            " Empty: not mapped yet."
         ),
     )
     position = models.PositiveSmallIntegerField(
@@ -162,7 +166,10 @@ class OpportunityChange(models.Model):
 
 
 class CustomerPeriod(models.Model):
-    """From when until when an account was a customer of a product, where the CRM says so. An ended one makes a former customer."""
+    """From when until when an account was a customer of a product, where the CRM says so.
+
+    An ended one makes a former customer.
+    """
 
     account = models.ForeignKey(Account, models.CASCADE, verbose_name=_("account"), related_name="customer_periods")
     product = models.CharField(_("product"), max_length=120, blank=True, default="")
