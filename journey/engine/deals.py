@@ -198,9 +198,8 @@ def lost_deals(begin, end, time, deal, state, most_deals, window):  # type: igno
                     is_open = True
                 elif s == UNMAPPED:
                     unmapped = True
-                elif s == WON or s == LOST:
-                    if latest < 0 or closing[d] > closing[latest]:
-                        latest = d
+                elif s in (WON, LOST) and (latest < 0 or closing[d] > closing[latest]):
+                    latest = d
             now = NO
             expires = FAR_FUTURE
             if not is_open and latest >= 0 and states[latest] == LOST:

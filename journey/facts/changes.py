@@ -1,8 +1,8 @@
 """When a change of a deal takes effect: the one place that decides it, for histories and for the state of deals."""
 
-# An undated change counts from when it was learnt, unless a change of a higher sequence is dated: then it lies somewhere
-# before that one and takes no time (effective is null). A close dated before the deal was opened, although the source
-# has it after the opening, takes effect with the opening: otherwise the opening would look like a reopening.
+# An undated change counts from when it was learnt, unless a change of a higher sequence is dated: then it lies
+# somewhere before that one and takes no time (effective is null). A close dated before the deal was opened, although
+# the source has it after the opening, takes effect with the opening: otherwise the opening would look like a reopening.
 # {which}: SQL for the ids of the deals.
 EFFECTIVE_CHANGES = """
 SELECT id, opportunity_id, sequence, crm_stage_id, amount, expected_close, occurred_at, recorded_at, meaning,
@@ -15,7 +15,9 @@ FROM (
            min(c.occurred_at) FILTER (WHERE m.meaning IN ('identified', 'active', 'intent')) OVER sooner AS opening
     FROM journey_opportunitychange c LEFT JOIN journey_crmstage m ON m.id = c.crm_stage_id
     WHERE c.opportunity_id IN ({which})
-    WINDOW later AS (PARTITION BY c.opportunity_id ORDER BY c.sequence RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
-           sooner AS (PARTITION BY c.opportunity_id ORDER BY c.sequence RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    WINDOW later AS (PARTITION BY c.opportunity_id ORDER BY c.sequence
+                     RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
+           sooner AS (PARTITION BY c.opportunity_id ORDER BY c.sequence
+                      RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ) c
 """

@@ -93,9 +93,11 @@ def read_stages(
     where, params = ("AND i.account_id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
     rows = read_rows(
         connection,
-        "SELECT i.account_id, i.start_at, coalesce(i.end_at, '9999-01-01+00'), array_position(%s, j.key || '/' || s.key)::int4"
+        "SELECT i.account_id, i.start_at, coalesce(i.end_at, '9999-01-01+00'),"
+        "   array_position(%s, j.key || '/' || s.key)::int4"
         " FROM journey_stageinterval i JOIN journey_history h ON h.id = i.history_id AND h.state = 'current'"
-        " JOIN journey_journeyversion v ON v.id = h.version_id AND v.number = (SELECT max(p.number) FROM journey_journeyversion p"
+        " JOIN journey_journeyversion v ON v.id = h.version_id AND v.number = ("
+        "   SELECT max(p.number) FROM journey_journeyversion p"
         "   JOIN journey_history c ON c.version_id = p.id AND c.state = 'current'"
         "   WHERE p.journey_id = v.journey_id AND p.state = 'published')"
         " JOIN journey_journey j ON j.id = v.journey_id JOIN journey_stage s ON s.id = i.stage_id"

@@ -50,7 +50,8 @@ def read_entities(connection: Any, unit: str, ids: Int64s | None = None) -> Enti
     where, params = (" WHERE id = ANY (%s)", [ids.tolist()]) if ids is not None else ("", [])
     rows = read_rows(
         connection,
-        f"SELECT id, {account}, coalesce(created_in_source_at, recorded_at), created_in_source_at IS NOT NULL FROM {_TABLES[unit]}{where}",
+        f"SELECT id, {account}, coalesce(created_in_source_at, recorded_at), created_in_source_at IS NOT NULL"
+        f" FROM {_TABLES[unit]}{where}",
         _CREATED,
         params,
     )

@@ -202,12 +202,16 @@ class OpportunityLost(Criterion):
 
 @register
 class OpportunityStalled(Criterion):
-    """There are open opportunities and every one is stalled: neither it changed nor a sales or hot activity happened for N days."""
+    """There are open opportunities and every one is stalled.
+
+    Stalled: for N days neither the opportunity changed nor did a sales or hot activity happen.
+    """
 
     kind = "opportunity_stalled"
     label = gettext_noop("Every open opportunity stalled")
     help = gettext_noop(
-        "Stalled: no change of the opportunity, no sales activity and no hot activity for so many days. A page view is no movement."
+        "Stalled: no change of the opportunity, no sales activity and no hot activity for so many days."
+        " A page view is no movement."
     )
     tables = frozenset({DEALS, ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (

@@ -29,7 +29,8 @@ class Recycle(Criterion):
     kind = "recycle"
     label = gettext_noop("Recycling hold")
     help = gettext_noop(
-        "Keeps accounts that came close to a deal away from marketing stages for a while; hot activities and new deals end it."
+        "Keeps accounts that came close to a deal away from marketing stages for a while;"
+        " hot activities and new deals end it."
     )
     tables = frozenset({DEALS, ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (
@@ -109,7 +110,7 @@ class Recycle(Criterion):
         return Steps(initial_no(n), offsets, time, value)
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
-        initial, time, value = self.steps(facts).of(entity)
+        _initial, time, value = self.steps(facts).of(entity)
         k = int(np.searchsorted(time, instant, side="right")) - 1
         if k >= 0 and value[k] == YES:
             ago = (instant - int(time[k])) // DAY
