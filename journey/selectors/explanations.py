@@ -30,7 +30,10 @@ EVIDENCE = 20  # activities named for each criterion
 
 @dataclass(frozen=True)
 class TermResult:
-    """One criterion at an instant. held: True, False or None for unknown. activities: primary keys behind the figure."""
+    """One criterion at an instant.
+
+    held: True, False or None for unknown. activities: primary keys behind the figure.
+    """
 
     sentence: str
     held: bool | None
@@ -55,7 +58,10 @@ class TermResult:
 
 @dataclass(frozen=True)
 class StayReason:
-    """One stay with why it began. terms: the criteria at its start; lost: those of the stage before that ceased to hold."""
+    """One stay with why it began.
+
+    terms: the criteria at its start; lost: those of the stage before that ceased to hold.
+    """
 
     stage: StageRules
     start: int
@@ -164,8 +170,10 @@ class Explainer:
         return next((s for s in self.journey.funnel() if (s.position or 0) > (stage.position or 0)), None)
 
     def missing(self, stage: StageRules, instant: int) -> tuple[Rule | None, list[TermResult], float]:
-        """The rule that counts for this entity at an instant, its criteria that do not hold (nearest first), and how far
-        away the stage is: the mean gap of the criteria still needed, from 0 to 1."""
+        """The rule that counts for this entity at an instant, its criteria that do not hold, and how far the stage is.
+
+        The nearest criterion comes first. How far: the mean gap of the criteria still needed, from 0 to 1.
+        """
         for rule in stage.enter:
             if all(self.term(term, instant, evidence=False).held for term in rule.scope):
                 results = [self.term(term, instant) for term in rule.terms]
@@ -276,7 +284,7 @@ def stay_reasons(account: Any, version: JourneyVersion, most: int = 100) -> list
     """
     explainer = Explainer(version, account.pk)
     now = instant_of(timezone.now())
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i in range(len(explainer.stays) - 1, -1, -1):
         if len(rows) == most:
             break

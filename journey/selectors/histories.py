@@ -29,12 +29,15 @@ def entity_count(unit: str) -> int:
 
 _AFFECTED = {
     # People whose rank changed were active for these accounts, perhaps not only for their present one.
-    "account": "SELECT unnest(%(accounts)s::bigint[]) UNION SELECT account_id FROM scoring_activity"
-    " WHERE contact_id = ANY (%(contacts)s) AND account_id IS NOT NULL",
-    "contact": "SELECT unnest(%(contacts)s::bigint[]) UNION SELECT id FROM segmentation_contact WHERE account_id = ANY (%(accounts)s)"
+    "account": "SELECT unnest(%(accounts)s::bigint[])"
+    " UNION SELECT account_id FROM scoring_activity WHERE contact_id = ANY (%(contacts)s) AND account_id IS NOT NULL",
+    "contact": "SELECT unnest(%(contacts)s::bigint[])"
+    " UNION SELECT id FROM segmentation_contact WHERE account_id = ANY (%(accounts)s)"
     " UNION SELECT contact_id FROM scoring_activity WHERE account_id = ANY (%(accounts)s) AND contact_id IS NOT NULL",
-    "opportunity": "SELECT unnest(%(opportunities)s::bigint[]) UNION SELECT id FROM journey_opportunity WHERE account_id = ANY (%(accounts)s)"
-    " UNION SELECT o.id FROM journey_opportunity o JOIN scoring_activity a ON a.account_id = o.account_id WHERE a.contact_id = ANY (%(contacts)s)",
+    "opportunity": "SELECT unnest(%(opportunities)s::bigint[])"
+    " UNION SELECT id FROM journey_opportunity WHERE account_id = ANY (%(accounts)s)"
+    " UNION SELECT o.id FROM journey_opportunity o JOIN scoring_activity a ON a.account_id = o.account_id"
+    " WHERE a.contact_id = ANY (%(contacts)s)",
 }
 
 

@@ -67,16 +67,21 @@ class Overview:
 
 
 def shown_versions(*, unit: str | None = None) -> list[ShownVersion]:
-    """Return the latest published version of every journey, in the journeys' order, with its current history."""
+    """Return the version readers see of every journey, in the journeys' order, with its current history.
+
+    That is the newest published one that has a history, so that publishing hides nothing; without any, the newest.
+    """
+    built = History.objects.filter(version=OuterRef("pk"), state=History.State.CURRENT)
     newest = JourneyVersion.objects.filter(journey=OuterRef("journey"), state=JourneyVersion.State.PUBLISHED)
-    versions = (
-        JourneyVersion.objects.filter(pk=Subquery(newest.order_by("-number").values("pk")[:1]))
+    newest = newest.annotate(built=Exists(built)).order_by("-built", "-number")
+    published = (
+        JourneyVersion.objects.filter(pk=Subquery(newest.values("pk")[:1]))
         .select_related("journey")
         .order_by("journey__order", "journey__name", "journey_id")
     )
     if unit:
-        versions = versions.filter(journey__unit=unit)
-    versions = list(versions)
+        published = published.filter(journey__unit=unit)
+    versions = list(published)
     if not versions:
         return []
     histories = {
@@ -117,7 +122,7 @@ def overview(*, as_of: dt.datetime | None = None) -> Overview:
     counted = dict(stays_at(shown.history, as_of).values_list("stage").annotate(Count("pk")))
     total = sum(counted.values())
     rows = [FunnelRow(s, counted.get(s.pk, 0), counted.get(s.pk, 0) / total if total else 0.0) for s in shown.stages]
-    funnel = sorted((row for row in rows if row.stage.position is not None), key=lambda row: row.stage.position)
+    funnel = sorted((row for row in rows if row.stage.position is not None), key=lambda row: row.stage.position or 0)
     return Overview(as_of, shown, funnel, [row for row in rows if row.stage.position is None], total)
 
 

@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.db.models import Case, Count, DateTimeField, F, IntegerField, Max, Min, Sum, When
+from django.db.models import Case, Count, DateTimeField, F, Field, IntegerField, Max, Min, Sum, When
 from django.db.models.functions import Coalesce, TruncDay, TruncMonth, TruncWeek
 from django.utils import timezone
 
@@ -183,7 +183,7 @@ def field_changes(account: Account, fields: Sequence[str] | None = None, most: i
     for after, before in pairwise(rows):
         by = by_id.get((after.pgh_context.metadata if after.pgh_context else {}).get("user"), "")
         for name in names:
-            attname = Account._meta.get_field(name).attname
+            attname = cast("Field[Any, Any]", Account._meta.get_field(name)).attname
             old, new = getattr(before, attname), getattr(after, attname)
             if old != new:
                 found.append(FieldChange(after.pgh_created_at, name, old, new, by))

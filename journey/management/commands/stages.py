@@ -1,7 +1,7 @@
 """Accounts per stage at a moment."""
 
 import json
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
@@ -69,4 +69,5 @@ class Command(JourneyCommand):
             share = "–" if row["share"] is None else f"{row['share']:.1%}"
             bar = "█" * round(30 * row["accounts"] / most) or ("▏" if row["accounts"] else "")
             table.add_row(row["name"], f"{row['accounts']:,}", share, f"[{row['color']}]{bar}[/]")
-        Console(file=self.stdout._out, width=100).print(table)  # type: ignore[attr-defined]
+        # What is under the wrapper: that one ends every write with a line break.
+        Console(file=cast(IO[str], self.stdout._out), width=100).print(table)
