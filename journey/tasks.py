@@ -15,7 +15,11 @@ from segmentation.selectors.touches import touched_since
 def replay_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Replay one journey, or all of them when params name none."""
     journey = find_journey(params["journey"]) if params.get("journey") else None
-    return {"journeys": [result.as_dict() for result in replay(journey=journey, full=bool(params.get("full")), progress=progress)]}
+    return {
+        "journeys": [
+            result.as_dict() for result in replay(journey=journey, full=bool(params.get("full")), progress=progress)
+        ]
+    }
 
 
 def replay_due() -> str:

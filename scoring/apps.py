@@ -18,7 +18,8 @@ class ScoringConfig(AppConfig):
             sides=lambda: {value: str(label) for value, label in Side.choices},
             types=lambda: dict(ActivityType.objects.values_list("key", "name")),
             categories=lambda: {
-                category: category for category in ActivityType.objects.exclude(category="").values_list("category", flat=True).distinct()
+                category: category
+                for category in ActivityType.objects.exclude(category="").values_list("category", flat=True).distinct()
             },
             seniorities=lambda: {str(level.value): str(level.label) for level in SENIORITIES},
             departments=lambda: {value: str(label) for value, label in Department.choices},

@@ -45,7 +45,9 @@ def copy_rows(history_id: int, journey: JourneyRules, facts: Facts, stays: Stays
         "is_first": np.diff(stays.entity, prepend=-1) != 0,
     }
     null = {"account_id": values["account_id"] < 0, "end_at": stays.end == FAR_FUTURE, "rule_id": stays.rule < 0}
-    pattern = sum((null[name].astype(np.int8) << bit for bit, name in enumerate(_NULLABLE)), np.zeros(len(stays), dtype=np.int8))
+    pattern = sum(
+        (null[name].astype(np.int8) << bit for bit, name in enumerate(_NULLABLE)), np.zeros(len(stays), dtype=np.int8)
+    )
     # Rows with the same columns null have the same width, so each group is one array.
     for group in np.unique(pattern):
         rows = pattern == group

@@ -11,7 +11,10 @@ _lists: dict[str, Callable[[], Mapping[str, str]]] = {}
 
 
 def use_lists(**lists: Callable[[], Mapping[str, str]]) -> None:
-    """Tell what exists (key: label): sides, types, categories, seniorities (lowest first), departments, buying_roles, outcomes."""
+    """Tell what exists, as key: label.
+
+    lists: sides, types, categories, seniorities (lowest first), departments, buying_roles, outcomes.
+    """
     _lists.update(lists)
 
 

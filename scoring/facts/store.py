@@ -144,7 +144,8 @@ class FactStore:
             ):
                 order, begin = split(position, shard_of, SHARDS)
                 rows = np.empty(len(order), dtype=record)
-                for field, array in zip(record.names or (), (position, time, seconds, contact, number), strict=True):
+                columns: tuple[np.ndarray[Any, Any], ...] = (position, time, seconds, contact, number)
+                for field, array in zip(record.names or (), columns, strict=True):
                     rows[field] = array[order]
                 for shard, spill in enumerate(spills):
                     rows[begin[shard] : begin[shard + 1]].tofile(spill)

@@ -52,7 +52,8 @@ class ActivityType(models.Model):
         _("hot"),
         default=False,
         help_text=_(
-            "A strong sign of interest, such as a demo request: it ends recycling at once and counts as movement of a stalled deal."
+            "A strong sign of interest, such as a demo request: it ends recycling at once and counts as movement"
+            " of a stalled deal."
         ),
     )
     is_meeting = models.BooleanField(
