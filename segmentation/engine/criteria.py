@@ -50,7 +50,7 @@ class Criterion(ABC):
         self.values: dict[str, Any] = clean_params(self.params, given)
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most kinds have nothing to refuse
         """Refuse parameters that are wrong only together. Raises RuleError."""
 
     def __eq__(self, other: object) -> bool:

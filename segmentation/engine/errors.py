@@ -11,8 +11,9 @@ from segmentation.errors import ProblemError
 class RuleError(ProblemError, ValueError):
     """A rule that cannot be used. Names the place, the value and the remedy.
 
-    Parameters: `code` for programs; `field` where it is (dotted path, e.g. `stages.mqa.enter.0.criteria.1.params.minutes`);
-    `value` as given; `message` what is wrong and `remedy` what to do, both ready to be shown.
+    Parameters: `code` for programs; `field` where it is (a dotted path such as
+    `stages.mqa.enter.0.criteria.1.params.minutes`); `value` as given; `message` what is wrong and `remedy` what to do,
+    both ready to be shown.
     """
 
     code = "rule"

@@ -1,4 +1,7 @@
-"""Parameters of criterion kinds: what a person may enter, checked on construction and drawn as a form from the same words."""
+"""Parameters of criterion kinds: what a person may enter.
+
+They are checked on construction and drawn as a form from the same words.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping

@@ -248,7 +248,10 @@ def parse_term(document: Mapping[str, Any]) -> Term:
 
 
 def parse_rule(document: Mapping[str, Any]) -> Rule:
-    """A rule from `{"name", "at_least", "scope": [term], "criteria": [term], "ref"}`. Raises RuleError with the path."""
+    """A rule from `{"name", "at_least", "scope": [term], "criteria": [term], "ref"}`.
+
+    Raises RuleError with the path.
+    """
     parts: dict[str, tuple[Term, ...]] = {}
     for part in ("scope", "criteria"):
         terms = []

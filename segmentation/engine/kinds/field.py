@@ -44,7 +44,8 @@ class Field(Criterion):
     kind = "field"
     label = gettext_noop("Field of the account")
     help = gettext_noop(
-        "Reads the value the field had at that moment. An empty field is unknown: it neither holds nor, when negated, holds."
+        "Reads the value the field had at that moment. An empty field is unknown: it neither holds nor, when negated,"
+        " holds."
     )
     is_scope = True
     tables = frozenset({FIELDS})
