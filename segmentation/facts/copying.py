@@ -5,10 +5,9 @@ runs compiled and without the interpreter's lock, at a little more than the spee
 """
 
 import ctypes
-import glob
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,9 +84,9 @@ def _libpq() -> tuple[int, int] | None:
         if pq.__impl__ == "binary":
             import psycopg_binary
 
-            folder = os.path.join(os.path.dirname(os.path.dirname(psycopg_binary.__file__)), "psycopg_binary.libs")
-            found = glob.glob(os.path.join(folder, "libpq-*.so*"))
-            path = found[0] if len(found) == 1 else None
+            folder = Path(psycopg_binary.__file__).parent.parent / "psycopg_binary.libs"
+            found = list(folder.glob("libpq-*.so*"))
+            path = str(found[0]) if len(found) == 1 else None
         elif pq.__impl__ == "python":
             path = pq.misc.find_libpq_full_path()
         else:
@@ -95,10 +94,11 @@ def _libpq() -> tuple[int, int] | None:
         if not path:
             return None
         library = ctypes.CDLL(path)
-        get, free = library.PQgetCopyData, library.PQfreemem
+        functions = library.PQgetCopyData, library.PQfreemem
     except (ImportError, OSError, AttributeError):
         return None
-    return tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (get, free))  # type: ignore[return-value]
+    get, free = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
+    return get, free
 
 
 def stream_rows(
@@ -164,7 +164,7 @@ def _rows_of(buffer: np.ndarray[Any, Any], filled: int, width: int, last: bool) 
 
 def _compiled_blocks(raw: psycopg.Connection[Any], statement: str, width: int) -> Iterator[np.ndarray[Any, Any]]:
     get, free = _libpq() or (0, 0)
-    pgconn = raw.pgconn
+    pgconn: Any = raw.pgconn  # every implementation has pgconn_ptr, psycopg's protocol for them leaves it out
     with raw.lock:
         result = pgconn.exec_(statement.encode(raw.info.encoding))
         if result.status != pq.ExecStatus.COPY_OUT:
