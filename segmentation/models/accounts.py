@@ -18,7 +18,7 @@ class SourcedModel(models.Model):
     source_system = models.SlugField(
         _("source system"), max_length=40, default="crm", help_text=_("The system the external id belongs to.")
     )
-    external_id = models.CharField(
+    external_id = models.CharField(  # noqa: DJ001 - none is null: an empty text would be unique
         _("external id"),
         max_length=200,
         null=True,

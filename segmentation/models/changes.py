@@ -61,7 +61,7 @@ def touch_triggers(name: str, account: str = "NULL", contact: str = "NULL", oppo
         if len(tables) == 1:
             body = body.replace("SELECT ", "SELECT DISTINCT ", 1)
         referencing = {"new_rows": {"new": "new_rows"}, "old_rows": {"old": "old_rows"}}
-        kwargs: dict[str, str] = {}
+        kwargs = {}
         for table in tables:
             kwargs |= referencing[table]
         return pgtrigger.Trigger(

@@ -7,7 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IdempotencyKey(models.Model):
-    """A key a client sent with a request, and the answer: stored in the transaction of the work, so both are there or neither."""
+    """A key a client sent with a request, and the answer.
+
+    Stored in the transaction of the work, so both are there or neither.
+    """
 
     key = models.CharField(_("key"), max_length=200)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"), related_name="+")

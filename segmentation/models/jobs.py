@@ -39,7 +39,9 @@ class Job(models.Model):
         related_name="+",
     )
     # One unfinished job for each key: a second request joins the first.
-    unique_key = models.CharField(max_length=200, null=True, blank=True, editable=False)
+    unique_key = models.CharField(  # noqa: DJ001 - none is null: jobs without a key do not exclude each other
+        max_length=200, null=True, blank=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("job")

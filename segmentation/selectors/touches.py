@@ -25,13 +25,16 @@ class Touched:
 def touched_since(connection: Any, snapshot: str) -> Touched:
     """Whose facts were changed by transactions that `snapshot` (pg_current_snapshot as text) could not see."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM segmentation_feedstate WHERE pruned_before > pg_snapshot_xmin(%s::pg_snapshot)", [snapshot])
+        cursor.execute(
+            "SELECT 1 FROM segmentation_feedstate WHERE pruned_before > pg_snapshot_xmin(%s::pg_snapshot)", [snapshot]
+        )
         if cursor.fetchone():
             nobody = np.empty(0, dtype=np.int64)
             return Touched(True, nobody, nobody, nobody)
     rows = read_rows(
         connection,
-        "SELECT DISTINCT coalesce(account_id, -1), coalesce(contact_id, -1), coalesce(opportunity_id, -1) FROM segmentation_facttouch"
+        "SELECT DISTINCT coalesce(account_id, -1), coalesce(contact_id, -1), coalesce(opportunity_id, -1)"
+        " FROM segmentation_facttouch"
         " WHERE txid >= pg_snapshot_xmin(%s::pg_snapshot) AND NOT pg_visible_in_snapshot(txid, %s::pg_snapshot)",
         {"account": "i8", "contact": "i8", "opportunity": "i8"},
         [snapshot, snapshot],

@@ -17,10 +17,12 @@ def prune_touches(snapshots: Iterable[str]) -> int:
         cursor.execute(
             "INSERT INTO segmentation_feedstate (id, pruned_before)"
             " SELECT 1, min(pg_snapshot_xmin(s::pg_snapshot)) FROM unnest(%s::text[]) s"
-            " ON CONFLICT (id) DO UPDATE SET pruned_before = greatest(segmentation_feedstate.pruned_before, excluded.pruned_before)",
+            " ON CONFLICT (id) DO UPDATE"
+            " SET pruned_before = greatest(segmentation_feedstate.pruned_before, excluded.pruned_before)",
             [known],
         )
         cursor.execute(
-            "DELETE FROM segmentation_facttouch WHERE txid < (SELECT pruned_before FROM segmentation_feedstate WHERE id = 1)"
+            "DELETE FROM segmentation_facttouch"
+            " WHERE txid < (SELECT pruned_before FROM segmentation_feedstate WHERE id = 1)"
         )
         return int(cursor.rowcount)
