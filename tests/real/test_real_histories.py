@@ -197,5 +197,5 @@ def test_olist_leads_end_where_the_files_say(olist):
     # The one won two days before its first contact is kept as it is: won from the day of the win on.
     deal = Opportunity.objects.get(external_id=early[0])
     stays = StageInterval.objects.filter(history_id=current_history(version).pk, entity_id=deal.pk).order_by("start_at")
-    assert "won" in [key for key in stays.values_list("stage__key", flat=True)]
+    assert "won" in stays.values_list("stage__key", flat=True)
     assert CrmStage.objects.filter(meaning="").count() == 0

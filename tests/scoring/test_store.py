@@ -42,8 +42,8 @@ def _listed(owners, table) -> dict[int, list[tuple]]:
                 int(table.seconds[k]),
                 table.contact[k] >= 0,
                 table.classes.parts(table.number[k])[0].key,
+                *table.classes.parts(table.number[k])[1:],
             )
-            + table.classes.parts(table.number[k])[1:]
             for k in range(table.rows.begin[e], table.rows.end[e])
         )
         for e, owner in enumerate(owners)

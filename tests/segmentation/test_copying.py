@@ -11,8 +11,9 @@ from segmentation.facts.copying import read_rows, stream_rows
 pytestmark = pytest.mark.django_db
 
 QUERY = (
-    "SELECT g::int8, (g %% 7)::int4, (g %% 3)::int2, timestamptz '1999-12-31 23:59:59.999999+00' + g * interval '1 microsecond',"
-    " g %% 2 = 0 FROM generate_series(1, %s) g"
+    "SELECT g::int8, (g %% 7)::int4, (g %% 3)::int2,"
+    " timestamptz '1999-12-31 23:59:59.999999+00' + g * interval '1 microsecond', g %% 2 = 0"
+    " FROM generate_series(1, %s) g"
 )
 COLUMNS = {"a": "i8", "b": "i4", "c": "i2", "t": "time", "even": "b1"}
 

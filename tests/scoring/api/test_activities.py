@@ -12,7 +12,13 @@ def facts(db):
     store("contacts", {"external_id": "C-1", "account": "A-1", "name": "Ada"})
     store(
         "activities",
-        {"external_id": "E-1", "contact": "C-1", "type": "webinar", "occurred_at": "2026-01-01T10:00:00Z", "minutes": 30},
+        {
+            "external_id": "E-1",
+            "contact": "C-1",
+            "type": "webinar",
+            "occurred_at": "2026-01-01T10:00:00Z",
+            "minutes": 30,
+        },
         {"external_id": "E-2", "account": "A-1", "type": "page_view", "occurred_at": "2026-01-02T10:00:00Z"},
         {"external_id": "E-3", "account": "A-2", "type": "page_view", "occurred_at": "2026-01-03T10:00:00Z"},
         {"account": "A-2", "type": "meeting", "occurred_at": "2026-01-04T10:00:00Z", "outcome": "held"},
@@ -52,7 +58,10 @@ def test_filters_by_primary_key(api, facts):
     assert keys(api.get(f"activities/?contact={one.contact_id}")) == ["E-1"]
 
 
-@pytest.mark.parametrize("query", ["campaign=Spring", "seconds__gte=60", "url=x", "recorded_at__gte=2026-01-01", "source_system=crm"])
+@pytest.mark.parametrize(
+    "query",
+    ["campaign=Spring", "seconds__gte=60", "url=x", "recorded_at__gte=2026-01-01", "source_system=crm"],
+)
 def test_what_would_look_through_all_activities_is_refused(api, facts, query):
     assert check_problem(api.get(f"activities/?{query}"))["status"] == 400
 
@@ -83,12 +92,14 @@ def test_a_wrong_activity_is_deleted(api, facts):
 
 
 def test_an_unknown_type_names_the_one_that_was_meant(api):
-    problem = check_problem(api.post("activities/", {"external_id": "E-9", "type": "webinr", "occurred_at": "2026-01-01"}))
+    sent = {"external_id": "E-9", "type": "webinr", "occurred_at": "2026-01-01"}
+    problem = check_problem(api.post("activities/", sent))
     assert "webinar" in problem["errors"][0]["detail"].lower()
 
 
 def test_an_unknown_account_is_refused(api, facts):
-    problem = check_problem(api.post("activities/", {"external_id": "E-9", "type": "webinar", "account": "A-9", "occurred_at": "2026-01-01"}))
+    sent = {"external_id": "E-9", "type": "webinar", "account": "A-9", "occurred_at": "2026-01-01"}
+    problem = check_problem(api.post("activities/", sent))
     assert (problem["errors"][0]["field"], problem["errors"][0]["code"]) == ("account", "unknown_account")
 
 
