@@ -199,7 +199,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["segmentation.api.permissions.ModelPermissions"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["segmentation.api.renderers.SafeJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["segmentation.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "segmentation.api.schema.ProblemSchema",
     "DEFAULT_THROTTLE_CLASSES": [

@@ -5,15 +5,15 @@ from typing import Any
 
 from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from segmentation.api.errors import Problem
+from segmentation.api.renderers import SafeJSONRenderer
 
 
 def etag_of(document: Any) -> str:
     """Return the ETag of a record as it is shown."""
-    return f'"{hashlib.sha256(JSONRenderer().render(document)).hexdigest()[:32]}"'
+    return f'"{hashlib.sha256(SafeJSONRenderer().render(document)).hexdigest()[:32]}"'
 
 
 def is_known(request: Request, etag: str) -> bool:

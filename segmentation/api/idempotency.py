@@ -11,11 +11,11 @@ from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from segmentation.api.errors import Problem
+from segmentation.api.renderers import SafeJSONRenderer
 from segmentation.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
@@ -53,7 +53,7 @@ def once(request: Request, work: Callable[[], Response]) -> Response | HttpRespo
             return _again(request, key, checksum)
         response = work()
         row.status = response.status_code
-        row.body = JSONRenderer().render(response.data).decode() if response.data is not None else ""
+        row.body = SafeJSONRenderer().render(response.data).decode() if response.data is not None else ""
         row.headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
         row.save(update_fields=["status", "body", "headers"])
     return response

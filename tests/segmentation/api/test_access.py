@@ -98,7 +98,10 @@ def test_without_a_good_token_it_is_401(anyone, reader, header):
     assert answer["WWW-Authenticate"] == "Token"
 
 
-@pytest.mark.parametrize("header", [basic("reader", "wrong"), basic("nobody", "x"), basic("a\x00b", "x"), basic("", ""), "Basic !!!", "Basic", ""])
+@pytest.mark.parametrize(
+    "header",
+    [basic("reader", "wrong"), basic("nobody", "x"), basic("a\x00b", "x"), basic("", ""), "Basic !!!", "Basic", ""],
+)
 def test_a_wrong_password_gets_no_token(anyone, reader, header):
     assert check_problem(anyone.post("/api/v1/auth/login/", headers={"Authorization": header}))["status"] == 401
 
@@ -113,7 +116,17 @@ def test_the_browser_gets_in_by_session_and_needs_its_csrf_token_to_write(reader
 
 # Rights -------------------------------------------------------------------------------------------------------------
 
-PATHS = ["accounts/", "contacts/", "activities/", "opportunities/", "opportunity-changes/", "activity-types/", "crm-stages/", "journeys/", "journeys/extended/stages/"]
+PATHS = [
+    "accounts/",
+    "contacts/",
+    "activities/",
+    "opportunities/",
+    "opportunity-changes/",
+    "activity-types/",
+    "crm-stages/",
+    "journeys/",
+    "journeys/extended/stages/",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -138,7 +151,9 @@ def test_a_refusal_names_the_right(nobody):
 def test_storing_needs_the_rights_to_add_and_to_change(db, rights, status):
     user = Api(make_user("someone", *rights))
     assert user.post("accounts/", {"external_id": "A-1", "name": "One"}).status_code == status
-    assert user.post("accounts/upsert/", {"records": [{"external_id": "A-2", "name": "Two"}]}).status_code == (403 if status == 403 else 200)
+    assert user.post("accounts/upsert/", {"records": [{"external_id": "A-2", "name": "Two"}]}).status_code == (
+        403 if status == 403 else 200
+    )
 
 
 def test_an_explanation_needs_the_right_to_view_accounts(db):

@@ -10,7 +10,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def acme(api):
-    return api.post("accounts/", {"external_id": "A-1", "name": "Acme", "employees": 10, "tier": 2, "team": "North"}).json()
+    return api.post(
+        "accounts/", {"external_id": "A-1", "name": "Acme", "employees": 10, "tier": 2, "team": "North"}
+    ).json()
 
 
 # Storing one --------------------------------------------------------------------------------------------------------
@@ -21,7 +23,12 @@ def test_a_new_account_is_stored_and_says_where(api):
     shown = answer.json()
     assert answer.status_code == 201
     assert answer["Location"] == f"http://testserver/api/v1/accounts/{shown['id']}/"
-    assert (shown["source_system"], shown["external_id"], shown["name"], shown["products"]) == ("crm", "A-1", "Acme", ["X", "Y"])
+    assert (shown["source_system"], shown["external_id"], shown["name"], shown["products"]) == (
+        "crm",
+        "A-1",
+        "Acme",
+        ["X", "Y"],
+    )
     again = api.get(answer["Location"])
     assert again.json() == shown
     assert again["ETag"] == answer["ETag"]
@@ -130,7 +137,12 @@ def test_an_account_without_external_id_gets_one_with_its_first_change(api):
     problem = check_problem(api.patch(f"accounts/{account.pk}/", {"city": "Ulm"}))
     assert (problem["status"], problem["code"]) == (409, "no_external_id")
     shown = api.patch(f"accounts/{account.pk}/", {"city": "Ulm", "external_id": "A-9", "source_system": "erp"}).json()
-    assert (shown["id"], shown["city"], shown["external_id"], shown["source_system"]) == (account.pk, "Ulm", "A-9", "erp")
+    assert (shown["id"], shown["city"], shown["external_id"], shown["source_system"]) == (
+        account.pk,
+        "Ulm",
+        "A-9",
+        "erp",
+    )
 
 
 def test_an_external_id_that_is_taken_is_a_conflict(api, acme):
@@ -166,7 +178,13 @@ def test_a_batch_of_good_records_is_200(api):
     answer = api.post("accounts/upsert/", {"records": records})
     assert answer.status_code == 200
     report = answer.json()
-    assert (report["stored"], report["rows"], report["inserted"], report["bad"], report["problems"]) == (True, 3, 3, 0, [])
+    assert (report["stored"], report["rows"], report["inserted"], report["bad"], report["problems"]) == (
+        True,
+        3,
+        3,
+        0,
+        [],
+    )
     again = api.post("accounts/upsert/", {"records": records}).json()
     assert (again["inserted"], again["updated"], again["unchanged"]) == (0, 0, 3)
 
@@ -184,13 +202,25 @@ def test_good_records_are_stored_and_bad_ones_reported_by_position_and_field(api
     assert answer.status_code == 207
     report = answer.json()
     assert (report["rows"], report["inserted"], report["bad"]) == (6, 2, 4)
-    found = [(problem["index"], problem["status"], problem["errors"][0]["field"], problem["errors"][0]["code"]) for problem in report["problems"]]
-    assert found == [(1, 422, "name", "wrong_type"), (2, 422, "employees", "negative"), (3, 422, "", "not_an_object"), (5, 422, "name", "required")]
+    found = [
+        (problem["index"], problem["status"], problem["errors"][0]["field"], problem["errors"][0]["code"])
+        for problem in report["problems"]
+    ]
+    assert found == [
+        (1, 422, "name", "wrong_type"),
+        (2, 422, "employees", "negative"),
+        (3, 422, "", "not_an_object"),
+        (5, 422, "name", "required"),
+    ]
     assert sorted(Account.objects.values_list("external_id", flat=True)) == ["A-1", "A-5"]
 
 
 def test_strict_stores_nothing_if_one_is_bad(api):
-    records = [{"external_id": "A-1", "name": "One"}, {"external_id": "A-2", "name": "Two", "tier": 9}, {"external_id": "A-3", "name": True}]
+    records = [
+        {"external_id": "A-1", "name": "One"},
+        {"external_id": "A-2", "name": "Two", "tier": 9},
+        {"external_id": "A-3", "name": True},
+    ]
     problem = check_problem(api.post("accounts/upsert/", {"records": records, "strict": True}))
     assert problem["status"] == 422
     assert [(error["index"], error["field"]) for error in problem["errors"]] == [(1, "tier"), (2, "name")]
@@ -198,11 +228,15 @@ def test_strict_stores_nothing_if_one_is_bad(api):
 
 
 def test_a_batch_of_bad_records_only_is_422(api):
-    assert api.post("accounts/upsert/", {"records": [{"external_id": "A-1", "tier": 9, "name": "x"}]}).status_code == 422
+    assert (
+        api.post("accounts/upsert/", {"records": [{"external_id": "A-1", "tier": 9, "name": "x"}]}).status_code == 422
+    )
 
 
 def test_a_dry_run_counts_and_stores_nothing(api):
-    answer = api.post("accounts/upsert/", {"records": [{"external_id": "A-1", "name": "One", "team": "New team"}], "dry_run": True})
+    answer = api.post(
+        "accounts/upsert/", {"records": [{"external_id": "A-1", "name": "One", "team": "New team"}], "dry_run": True}
+    )
     assert (answer.status_code, answer.json()["stored"], answer.json()["inserted"]) == (200, False, 1)
     assert not Account.objects.exists()
     assert not SalesTeam.objects.filter(name="New team").exists()
@@ -257,7 +291,11 @@ def test_a_request_sent_twice_is_done_once_and_answered_alike(api):
     Account.objects.update(name="Changed meanwhile")
     second = api.post("accounts/", dict(reversed(body.items())), Idempotency_Key="k-1")
     assert (second.status_code, second.content) == (first.status_code, first.content)
-    assert (second["Location"], second["ETag"], second["Idempotency-Replayed"]) == (first["Location"], first["ETag"], "true")
+    assert (second["Location"], second["ETag"], second["Idempotency-Replayed"]) == (
+        first["Location"],
+        first["ETag"],
+        "true",
+    )
     assert Account.objects.get().name == "Changed meanwhile"
 
 

@@ -14,10 +14,40 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def companies(db):
     rows = [
-        {"external_id": "A-1", "name": "Alpha", "domain": "alpha.example", "region": "EMEA", "employees": 10, "tier": 1, "team": "North", "products": ["X"]},
-        {"external_id": "A-2", "name": "Beta", "region": "APAC", "employees": 200, "tier": 2, "other_names": ["Bêta 贝塔"]},
-        {"external_id": "A-3", "name": "Gamma", "region": "EMEA", "tier": 3, "parent": "A-1", "products": ["X", "Y"], "revenue": 5.5},
-        {"external_id": "A-4", "name": "Delta", "region": "", "employees": 3000, "created_in_source_at": "2024-06-30T12:00:00Z"},
+        {
+            "external_id": "A-1",
+            "name": "Alpha",
+            "domain": "alpha.example",
+            "region": "EMEA",
+            "employees": 10,
+            "tier": 1,
+            "team": "North",
+            "products": ["X"],
+        },
+        {
+            "external_id": "A-2",
+            "name": "Beta",
+            "region": "APAC",
+            "employees": 200,
+            "tier": 2,
+            "other_names": ["Bêta 贝塔"],
+        },
+        {
+            "external_id": "A-3",
+            "name": "Gamma",
+            "region": "EMEA",
+            "tier": 3,
+            "parent": "A-1",
+            "products": ["X", "Y"],
+            "revenue": 5.5,
+        },
+        {
+            "external_id": "A-4",
+            "name": "Delta",
+            "region": "",
+            "employees": 3000,
+            "created_in_source_at": "2024-06-30T12:00:00Z",
+        },
         {"external_id": "A-5", "name": "Epsilon", "region": "EMEA", "employees": 50},
     ]
     store("accounts", *rows)
@@ -81,7 +111,18 @@ def made_up(*parts):
 
 @pytest.mark.parametrize(
     "cursor",
-    ["nonsense", "%00", "AAAA", made_up(), made_up("x", 0), made_up("x", 2, 5), made_up("x", 0, "y"), made_up("x", 0, None), made_up("x", 0, 10**30), made_up("x", 0, [1])],
+    [
+        "nonsense",
+        "%00",
+        "AAAA",
+        made_up(),
+        made_up("x", 0),
+        made_up("x", 2, 5),
+        made_up("x", 0, "y"),
+        made_up("x", 0, None),
+        made_up("x", 0, 10**30),
+        made_up("x", 0, [1]),
+    ],
 )
 def test_a_cursor_that_is_none_is_refused(api, companies, cursor):
     problem = check_problem(api.get(f"accounts/?cursor={cursor}"))
@@ -186,7 +227,10 @@ def test_every_wrong_parameter_is_named(api):
 def test_a_parameter_where_none_is_taken_is_refused(api, companies):
     key = Account.objects.first().pk
     assert api.get(f"accounts/{key}/?expand=team").status_code == 400
-    assert api.post("accounts/upsert/?dry_run=true", {"records": [{"external_id": "A-9", "name": "Nine"}]}).status_code == 400
+    assert (
+        api.post("accounts/upsert/?dry_run=true", {"records": [{"external_id": "A-9", "name": "Nine"}]}).status_code
+        == 400
+    )
     assert not Account.objects.filter(external_id="A-9").exists()
 
 

@@ -1,0 +1,17 @@
+"""Writing JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.renderers import JSONRenderer
+
+
+class SafeJSONRenderer(JSONRenderer):
+    """JSON in UTF-8; what UTF-8 cannot hold (half a character that a message repeats) is written as an escape."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
+        try:
+            return super().render(data, accepted_media_type, renderer_context)
+        except UnicodeEncodeError:
+            self.ensure_ascii = True
+            return super().render(data, accepted_media_type, renderer_context)

@@ -1,0 +1,44 @@
+"""Nothing is forgotten: every column is shown, can be filtered or is exempt by name, and can be written where it should."""
+
+import pytest
+
+from journey.api.journeys import JourneyViewSet
+from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
+from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
+from segmentation.api.views import AccountViewSet, ContactViewSet
+from segmentation.imports.targets import get_target
+
+RECORDS = [AccountViewSet, ContactViewSet, ActivityViewSet, OpportunityViewSet, OpportunityChangeViewSet]
+SETTINGS = [ActivityTypeViewSet, CrmStageViewSet, JourneyViewSet]
+
+
+def columns(view):
+    return {field.name for field in view.queryset.model._meta.concrete_fields}
+
+
+@pytest.mark.parametrize("view", RECORDS + SETTINGS)
+def test_every_column_has_a_filter_or_is_exempt_by_name(view):
+    filterset = view.filterset_class
+    filtered = {name.split("__")[0] for name in filterset.base_filters}
+    assert columns(view) - filtered - set(filterset.without) == set()
+    assert not filtered & set(filterset.without), "exempt, but there is a filter"
+    assert set(filterset.without) <= columns(view), "exempt, but there is no such column"
+
+
+@pytest.mark.parametrize("view", RECORDS + SETTINGS)
+def test_every_column_is_shown(view):
+    assert columns(view) - set(view.serializer_class().fields) == set()
+
+
+@pytest.mark.parametrize("view", RECORDS)
+def test_every_field_that_is_taken_is_shown_or_only_a_way_to_say_it(view):
+    only_said = {"minutes", "stage_at", "close_date"}
+    taken = {field.name for field in get_target(view.target).fields}
+    assert taken - set(view.serializer_class().fields) <= only_said
+
+
+@pytest.mark.parametrize("view", RECORDS)
+def test_what_a_view_says_of_fields_names_fields(view):
+    taken = {field.name for field in get_target(view.target).fields}
+    assert {*view.carried, *view.links} <= taken
+    assert {field.name for field in get_target(view.target).fields if field.required} - {"external_id"} <= set(view.carried)

@@ -1,0 +1,95 @@
+"""Each endpoint needs as many queries as `query_counts.json` says, however many rows a page or a batch has.
+
+After a change on purpose: `UPDATE_QUERY_COUNTS=1 pytest tests/journey/api/test_query_counts.py`, and commit the file.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from journey.models import Opportunity, OpportunityChange
+from scoring.models import Activity
+from segmentation.models import Account, Contact
+from tests.segmentation.api.support import store
+
+pytestmark = pytest.mark.django_db
+
+BASELINE = Path(__file__).with_name("query_counts.json")
+FEW, MANY = 5, 60
+
+
+def batch(target, number, offset=0):
+    """Return records that refer to others in every way they can."""
+    made = {
+        "accounts": lambda n: {"external_id": f"A-{n}", "name": f"Company {n}", "team": f"Team {n % 3}", "parent": "A-0" if n else None},
+        "contacts": lambda n: {"external_id": f"C-{n}", "account": f"A-{n}", "name": f"Person {n}", "job_title": "CTO"},
+        "activities": lambda n: {"external_id": f"E-{n}", "contact": f"C-{n}", "type": ["webinar", "page_view"][n % 2], "occurred_at": f"2026-01-{n % 28 + 1:02d}"},
+        "opportunities": lambda n: {"external_id": f"O-{n}", "account": f"A-{n}", "contact": f"C-{n}", "team": f"Team {n % 3}", "crm_stage": f"Stage {n % 3}", "amount": n},
+        "opportunity-changes": lambda n: {"external_id": f"H-{n}", "opportunity": f"O-{n}", "crm_stage": f"Stage {n % 3}", "occurred_at": "2026-01-01"},
+    }[target]
+    return [made(n) for n in range(offset, offset + number)]
+
+
+@pytest.fixture
+def client(api):
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=api.user)[1]}")
+    for target in ("accounts", "contacts", "activities", "opportunities", "opportunity-changes"):
+        store(target, *batch(target, MANY))
+    return client
+
+
+def counted(client, method, path, body=None):
+    """Return how many queries a request needs once what it keeps between requests is there."""
+    send = getattr(client, method)
+    with CaptureQueriesContext(connection) as captured:
+        answer = send(f"/api/v1/{path}", body, format="json")
+    assert answer.status_code < 300, answer.content
+    return len(captured), answer
+
+
+def check(measured):
+    if os.environ.get("UPDATE_QUERY_COUNTS"):
+        known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+        BASELINE.write_text(json.dumps(dict(sorted((known | measured).items())), indent=2) + "\n")
+    expected = json.loads(BASELINE.read_text())
+    assert measured == {name: expected.get(name) for name in measured}
+
+
+LISTS = ["accounts", "contacts", "activities", "opportunities", "opportunity-changes", "activity-types", "crm-stages", "journeys"]
+
+
+@pytest.mark.parametrize("target", LISTS)
+def test_a_list_needs_as_many_queries_for_few_rows_as_for_many(client, target):
+    few, _answer = counted(client, "get", f"{target}/?page_size={FEW}")
+    many, answer = counted(client, "get", f"{target}/?page_size=500")
+    assert few == many
+    assert len(answer.json()["results"]) >= min(MANY, 2)
+    check({f"GET {target}/": many})
+
+
+@pytest.mark.parametrize("model", [Account, Contact, Activity, Opportunity, OpportunityChange])
+def test_one_record(client, model):
+    target = {Account: "accounts", Contact: "contacts", Activity: "activities", Opportunity: "opportunities"}.get(model, "opportunity-changes")
+    number, _answer = counted(client, "get", f"{target}/{model.objects.latest('pk').pk}/")
+    check({f"GET {target}/<id>/": number})
+
+
+@pytest.mark.parametrize("target", LISTS[:5])
+def test_a_batch_needs_as_many_queries_for_few_records_as_for_many(client, target):
+    few, _answer = counted(client, "post", f"{target}/upsert/", {"records": batch(target, FEW)})
+    many, _answer = counted(client, "post", f"{target}/upsert/", {"records": batch(target, MANY)})
+    assert few == many
+    check({f"POST {target}/upsert/": many})
+
+
+def test_filters_by_names_add_one_query_each(client):
+    plain, _answer = counted(client, "get", "activities/")
+    filtered, _answer = counted(client, "get", "activities/?type__in=webinar,page_view")
+    assert filtered == plain + 1
