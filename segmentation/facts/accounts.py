@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from django.db.models import Field
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.engine.facts import NEVER, DatedField, Periods
@@ -27,7 +28,8 @@ class AccountField:
 
 
 def _column(name: str, type_: str, sql: str | None = None) -> AccountField:
-    return AccountField(Account._meta.get_field(name).verbose_name, type_, sql or "{row}." + name)
+    field = cast("Field[Any, Any]", Account._meta.get_field(name))
+    return AccountField(field.verbose_name, type_, sql or "{row}." + name)
 
 
 FIELDS: dict[str, AccountField] = {
@@ -134,7 +136,8 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
         # Only accounts with more than one event can have changed.
         columns = ", ".join(field.sql.format(row="e") for field in fields)
         cursor.execute(
-            f"SELECT e.pgh_obj_id, (extract(epoch FROM e.pgh_created_at) * 1000000)::bigint, {columns} FROM segmentation_accountevent e"
+            f"SELECT e.pgh_obj_id, (extract(epoch FROM e.pgh_created_at) * 1000000)::bigint, {columns}"
+            " FROM segmentation_accountevent e"
             " WHERE e.pgh_obj_id IN (SELECT pgh_obj_id FROM segmentation_accountevent WHERE true"
             + where.format(column="pgh_obj_id")
             + " GROUP BY 1 HAVING count(*) > 1) ORDER BY e.pgh_obj_id, e.pgh_created_at, e.pgh_id",
