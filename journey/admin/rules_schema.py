@@ -225,6 +225,8 @@ def editor_words(unit: str) -> dict[str, str]:
         "saving": _("Saving …"),
         "problems_one": _("One thing is not right yet:"),
         "problems": _("%(n)s things are not right yet:"),
+        "problem_link": _("one thing is not right yet"),
+        "problems_link": _("%(n)s things are not right yet"),
         "signed_out": _("You have been signed out. Sign in again in another tab, then save: nothing here is lost."),
         "forbidden": _("You may not change this journey."),
         "gone_version": _("This draft does not exist any more: somebody has discarded it."),

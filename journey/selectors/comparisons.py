@@ -12,6 +12,9 @@ from segmentation.engine.errors import RuleError
 from segmentation.engine.rules import parse_term
 
 
+INDENT = "\u2003"
+
+
 @dataclass(frozen=True)
 class Pair:
     """A line of one version beside the line of the other; empty where one has none."""
@@ -103,8 +106,8 @@ def stage_lines(stage: Mapping[str, Any] | None) -> list[str]:
 def _rule_lines(rule: Mapping[str, Any], title: str) -> list[str]:
     named = f"{title}, “{_translated(rule['name'])}”" if rule.get("name") else title
     lines = [f"{named}: {how_many(rule)}"]
-    lines += [gettext("only for: %(condition)s") % {"condition": term_words(term)} for term in rule.get("scope") or ()]
-    return lines + [f"• {term_words(term)}" for term in rule.get("criteria") or ()]
+    scope = [gettext("only for: %(condition)s") % {"condition": term_words(term)} for term in rule.get("scope") or ()]
+    return lines + [f"{INDENT}{line}" for line in (*scope, *map(term_words, rule.get("criteria") or ()))]
 
 
 def how_many(rule: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@
     let lastId = 0;
     let savedText = "";
     let saving = false;
+    let tried = false; // to save: what is wrong is then told at the top of the page too
 
     const id = (object) => {
         if (!ids.has(object)) ids.set(object, String(++lastId));
@@ -108,7 +109,7 @@
             else if (name === "value" || name === "checked" || name === "disabled" || name === "selected") node[name] = value;
             else node.setAttribute(name, value === true ? "" : value);
         }
-        node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+        node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
         return node;
     }
 
@@ -177,17 +178,27 @@
 
     function handle(list, item) {
         if (isFixed(list, item)) return el("span", { class: "ajr-handle ajr-fixed" }, icon("vertical_align_bottom"));
-        return tool(item, "handle", "drag_indicator", say("drag"), () => {}, {
-            class: "ajr-tool ajr-handle",
-            on: {
-                keydown: (event) => {
-                    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-                    if (!step) return;
-                    event.preventDefault();
-                    moveTo(list, item, list.indexOf(item) + step);
+        // No button: browsers do not let anything be dragged by one.
+        return el(
+            "span",
+            {
+                class: "ajr-tool ajr-handle",
+                role: "button",
+                tabindex: 0,
+                title: words.drag,
+                "aria-label": words.drag,
+                "data-focus": `${id(item)}:handle`,
+                on: {
+                    keydown: (event) => {
+                        const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+                        if (!step) return;
+                        event.preventDefault();
+                        moveTo(list, item, list.indexOf(item) + step);
+                    },
                 },
             },
-        });
+            icon("drag_indicator"),
+        );
     }
 
     function movers(list, item) {
@@ -647,7 +658,8 @@
         const add = (kind) => {
             const term = { kind, params: {}, negate: false };
             rule[part].push(term);
-            const first = schema.kinds[kind].params.find((param) => !param.narrows);
+            const shown = schema.kinds[kind].params.filter((param) => !param.narrows);
+            const first = shown.find((param) => isEmpty(param.default)) || shown[0];
             changed(true, first ? `${id(term)}:params.${first.name}` : `${id(term)}:kind`);
         };
         const single = options.flatMap((group) => group.options);
@@ -700,44 +712,44 @@
             },
             { "data-focus": `${id(term)}:kind`, "aria-label": words.choose_kind, title: spec?.help || undefined },
         );
+        const single = isScope && spec && kindOptions(true).flatMap((group) => group.options).length === 1;
+        const params = spec ? drawParams(term, spec) : null;
         const node = el(
             "div",
             { class: "ajr-term", "data-field": `${id(term)}:` },
-            handle(list, term),
             el(
                 "div",
-                { class: "ajr-term-main" },
+                { class: "ajr-term-head" },
+                handle(list, term),
+                el("label", { class: "ajr-not", title: words.not_help }, not, el("span", { text: words.not })),
+                single
+                    ? el("div", { class: "ajr-params" }, params)
+                    : el("div", { class: "ajr-field ajr-kind", "data-field": `${id(term)}:kind` }, kind),
                 el(
                     "div",
-                    { class: "ajr-term-line" },
-                    el("label", { class: "ajr-not", title: words.not_help }, not, el("span", { text: words.not })),
-                    isScope && kindOptions(true).flatMap((group) => group.options).length === 1 && spec
-                        ? null
-                        : el("div", { class: "ajr-field ajr-kind", "data-field": `${id(term)}:kind` }, kind),
-                    spec ? drawParams(term, spec) : null,
+                    { class: "ajr-tools" },
+                    movers(list, term),
+                    tool(term, "copy", "content_copy", say("duplicate"), () => {
+                        const copy = structuredClone(term);
+                        list.splice(list.indexOf(term) + 1, 0, copy);
+                        changed(true, `${id(copy)}:kind`);
+                    }),
+                    tool(term, "remove", "close", say("remove"), () => removeTerm(list, term)),
                 ),
-                el("p", { class: "ajr-error", hidden: true }),
-                el("p", { class: "ajr-sentence", "data-sentence": id(term), text: sentenceOf(term) }),
             ),
-            el(
-                "div",
-                { class: "ajr-tools" },
-                movers(list, term),
-                tool(term, "copy", "content_copy", say("duplicate"), () => {
-                    const copy = structuredClone(term);
-                    list.splice(list.indexOf(term) + 1, 0, copy);
-                    changed(true, `${id(copy)}:kind`);
-                }),
-                tool(term, "remove", "close", say("remove"), () => {
-                    list.splice(list.indexOf(term), 1);
-                    const rule = stages.flatMap((stage) => [...stage.enter, ...stage.stay]).find((one) => one.criteria === list);
-                    if (rule && list.length && rule.at_least > list.length) rule.at_least = list.length;
-                    changed(true);
-                }),
-            ),
+            single ? null : el("div", { class: "ajr-params" }, params),
+            el("p", { class: "ajr-error", hidden: true }),
+            el("p", { class: "ajr-sentence", "data-sentence": id(term), text: sentences.get(term) || "" }),
         );
         sortable(node, list, term);
         return node;
+    }
+
+    function removeTerm(list, term) {
+        list.splice(list.indexOf(term), 1);
+        const rule = stages.flatMap((stage) => [...stage.enter, ...stage.stay]).find((one) => one.criteria === list);
+        if (rule && list.length && rule.at_least > list.length) rule.at_least = list.length;
+        changed(true);
     }
 
     const valueOf = (term, param) => (param.name in term.params ? term.params[param.name] : param.default);
@@ -1040,6 +1052,7 @@
             const target = document.querySelector(`[data-focus="${CSS.escape(wanted)}"]`);
             const control = target?.matches("details") ? target.querySelector("summary") : target;
             control?.focus({ preventScroll: focus === undefined });
+            if (focus !== undefined && control?.matches("input[type=text]")) control.select();
             if (focus === undefined && control && typeof top === "number") window.scrollBy(0, control.getBoundingClientRect().top - top);
         }
     }
@@ -1142,7 +1155,7 @@
             for (const rule of [...stage.enter, ...stage.stay]) {
                 paintRule(rule);
                 for (const term of [...rule.scope, ...rule.criteria]) {
-                    for (const node of document.querySelectorAll(`[data-sentence="${id(term)}"]`)) node.textContent = sentenceOf(term);
+                    for (const node of document.querySelectorAll(`[data-sentence="${id(term)}"]`)) node.textContent = node.matches(".ajr-sentence") ? sentences.get(term) || "" : sentenceOf(term);
                 }
             }
         }
@@ -1202,7 +1215,7 @@
             if (item.stage) byId(`ajr-stage-${id(item.stage)}`)?.classList.add("ajr-bad");
             if (!target) continue;
             target.classList.add("ajr-bad");
-            let slot = target.querySelector(":scope > .ajr-error") || target.querySelector(":scope > .ajr-term-main > .ajr-error");
+            let slot = target.querySelector(":scope > .ajr-error") ;
             if (!slot) {
                 slot = el("p", { class: "ajr-error" });
                 target.append(slot);
@@ -1221,9 +1234,10 @@
 
     function paintProblemList() {
         const box = byId("ajr-problems");
-        box.hidden = !problems.length;
+        const elsewhere = problems.some((item) => !item.stage && !targetOf(item));
+        box.hidden = !problems.length || !(tried || elsewhere || !editable);
         box.replaceChildren();
-        if (!problems.length) return;
+        if (box.hidden) return;
         const n = problems.length;
         box.append(el("p", {}, icon("error"), n === 1 ? words.problems_one : say("problems", { n })));
         box.append(
@@ -1286,8 +1300,9 @@
 
     function countSoon() {
         window.clearTimeout(timer);
+        byId("ajr-editor").classList.add("ajr-counting"); // what is shown is no longer what is entered
         // Where counting takes long, it waits longer for the end of typing.
-        timer = window.setTimeout(count, Math.min(2500, Math.max(400, took)));
+        timer = window.setTimeout(count, Math.min(1200, Math.max(350, took / 2)));
     }
 
     async function count() {
@@ -1295,7 +1310,10 @@
             again = true;
             return;
         }
-        if (!stages.length) return;
+        if (!stages.length) {
+            byId("ajr-editor").classList.remove("ajr-counting");
+            return;
+        }
         asking = true;
         byId("ajr-editor").classList.add("ajr-counting");
         byId("ajr-counted").textContent = words.counting;
@@ -1325,9 +1343,10 @@
         byId("ajr-editor").classList.toggle("ajr-stale", !data.counts);
         if (data.counts) keepCounts(order, shape, data.counts);
         byId("ajr-counted").textContent = counting(data);
+        if (!problems.length) tried = false;
         paint();
         drawSummary();
-        tellStatus();
+        if (!saving) tellStatus();
     }
 
     function keepCounts(order, shape, fresh) {
@@ -1361,6 +1380,11 @@
         if (!box) return;
         const dirty = isDirty();
         box.textContent = text || (dirty ? words.unsaved : words.all_saved);
+        const first = problems.find((item) => item.stage) || problems[0];
+        if (first && !text) {
+            const words_ = problems.length === 1 ? words.problem_link : say("problems_link", { n: problems.length });
+            box.append(" · ", el("button", { type: "button", class: "aj-link ajr-danger", on: { click: () => showProblem(first) } }, words_));
+        }
         box.classList.toggle("ajr-dirty", dirty);
         byId("ajr-save").disabled = saving || !dirty;
         byId("ajr-publish").disabled = saving || !stages.length;
@@ -1378,11 +1402,13 @@
         if (answer.ok) {
             basis = answer.data.basis;
             savedText = sent;
+            tried = false;
             problems = [];
             paintProblems();
             tellStatus(isDirty() ? undefined : words.saved);
             return true;
         }
+        tried = true;
         if (answer.failure) {
             problems = plain(answer.failure);
         } else {
