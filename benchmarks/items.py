@@ -1,0 +1,407 @@
+"""What is measured: one class each, run in a process of its own."""
+
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from django.db import connection
+
+from benchmarks.scratch import Scratch
+from benchmarks.stays import OPEN, Stays, differences, load, read_stays, save, stays_of
+from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
+from journey.models import JourneyVersion
+from journey.ready_made import EXTENDED
+from journey.selectors.histories import current_history
+from journey.selectors.versions import published_version, version_document, version_rules
+from journey.services.replay import THREADS, replay_version
+from scoring.facts.activities import read_dimensions, stream_activities
+from segmentation.engine.facts import Facts
+from segmentation.engine.resolve import compile_journey, evaluate
+from segmentation.models import Account, BuyingRole
+from segmentation.services.snapshots import one_snapshot
+
+CHANGED_ACCOUNTS = 1000
+IMPORTED = 500_000
+SQL_MEMORY = "512MB"  # for each sort: far more than the replay needs altogether
+
+
+class Item(ABC):
+    """One thing that is measured: `prepare` and `check` take no part in its time and memory, `run` does."""
+
+    name: ClassVar[str]
+    # Takes minutes at the largest size, so there it runs once.
+    is_slow: ClassVar[bool] = False
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.scratch = scratch
+
+    def prepare(self) -> None:
+        """Bring everything to where the clock starts; by default, compiled code into memory."""
+        warm_up()
+
+    @abstractmethod
+    def run(self) -> Any:
+        """What the clock runs for."""
+
+    def check(self, _result: Any) -> bool:
+        """Whether the result is what it must be."""
+        return True
+
+    def clean(self) -> None:  # noqa: B027 - most leave nothing behind
+        """Undo what `run` did to the database."""
+
+    def rows(self) -> int | None:
+        """How many rows `run` handled, where their rate is of interest."""
+        return None
+
+
+def extended() -> JourneyVersion:
+    """The published version of the journey all this is about. Raises ValueError when its rules are others."""
+    version = published_version("extended")
+    if version is None:
+        raise ValueError("The journey “extended” is not published.")
+    stages = version_document(version)["stages"]
+    rules = {stage["key"]: [(rule["scope"], rule["criteria"]) for rule in stage["enter"]] for stage in stages}
+    ready = {
+        stage["key"]: [(rule["scope"], rule["criteria"]) for rule in stage["enter"]] for stage in EXTENDED["stages"]
+    }
+    if _kinds(rules) != _kinds(ready):
+        raise ValueError(
+            "The journey “extended” has other rules than the ready-made one, and the alternatives know only those."
+        )
+    return version
+
+
+def _kinds(rules: dict[str, Any]) -> Any:
+    return {
+        key: [[[(term["kind"], term["negate"]) for term in part] for part in rule] for rule in found]
+        for key, found in rules.items()
+    }
+
+
+def warm_up() -> None:
+    """Load the compiled kernels: a few accounts from the database to their stages."""
+    rules = version_rules(extended())
+    few = np.array(Account.objects.order_by("id").values_list("id", flat=True)[:3], dtype=np.int64)
+    with one_snapshot() as reading:
+        evaluate(compile_journey(rules), weighted(load_facts(reading, rules.unit, few, Needs.of(rules)), rules))
+
+
+def stored_stays() -> Stays:
+    """The history in force."""
+    history = current_history(extended())
+    if history is None:
+        raise ValueError("There is no history.")
+    return read_stays(connection, f"journey_stays_h{history.pk}")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All facts and the rules, in memory."""
+
+    batches: list[Facts]
+    rules: Any
+    program: Any
+
+    @classmethod
+    def now(cls, version: JourneyVersion) -> "Loaded":
+        """Read everything, through the cache of facts."""
+        rules = version_rules(version)
+        with one_snapshot() as reading:
+            batches = [weighted(facts, rules) for facts in all_facts(reading, rules.unit, Needs.of(rules))]
+        return cls(batches, rules, compile_journey(rules))
+
+    def stays(self) -> list[Any]:
+        """What the engine makes of them, on as many threads as a replay has."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(lambda facts: evaluate(self.program, facts), self.batches))
+
+    def table(self, stays: list[Any]) -> Stays:
+        """The same in the form for comparisons."""
+        refs = np.array([stage.ref for stage in self.rules.stages], dtype=np.int64)
+        parts = [
+            (facts.ids[found.entity], refs[found.stage], found.start, found.end)
+            for facts, found in zip(self.batches, stays, strict=True)
+        ]
+        return stays_of(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class OfEngine(Item):
+    """Anything that ends with the stays of all accounts, compared with the reference."""
+
+    def made(self, result: Any) -> Stays:
+        """The stays `run` made; by default those stored."""
+        return stored_stays()
+
+    def check(self, result: Any) -> bool:
+        return differences(self.made(result), load(self.scratch.reference)) == 0
+
+
+class ReadActivities(Item):
+    """Read all activities into arrays, each with its account's place, its class and its seconds."""
+
+    name = "read_activities"
+
+    def run(self) -> int:
+        with one_snapshot() as reading:
+            dimensions = read_dimensions(reading)
+            owners = np.array(Account.objects.order_by("id").values_list("id", flat=True), dtype=np.int64)
+            return sum(len(block[0]) for block in stream_activities(reading, dimensions, owners, "account"))
+
+    def check(self, result: Any) -> bool:
+        return bool(result == self.scratch.activities)
+
+
+class ReplayFull(OfEngine):
+    """A whole replay from database to database, the cache of facts deleted before."""
+
+    name = "replay_full"
+
+    def prepare(self) -> None:
+        super().prepare()
+        fact_store("account").delete()
+
+    def run(self) -> Any:
+        return replay_version(extended(), full=True)
+
+
+class ReplayCached(OfEngine):
+    """The same with the cache of facts in place."""
+
+    name = "replay_cached"
+
+    def prepare(self) -> None:
+        super().prepare()
+        with one_snapshot() as reading:
+            fact_store("account").refresh(reading)
+
+    def run(self) -> Any:
+        return replay_version(extended(), full=True)
+
+
+class ReplayCachedCompute(ReplayCached):
+    """From the cache of facts (and the small tables) to stays in memory, nothing written."""
+
+    name = "replay_cached_compute"
+
+    def run(self) -> Any:
+        rules = version_rules(extended())
+        program = compile_journey(rules)
+
+        def stays(facts: Facts) -> Any:
+            return facts.ids, evaluate(program, weighted(facts, rules))
+
+        with one_snapshot() as reading, ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(stays, all_facts(reading, rules.unit, Needs.of(rules))))
+
+    def made(self, result: Any) -> Stays:
+        refs = np.array([stage.ref for stage in version_rules(extended()).stages], dtype=np.int64)
+        parts = [(ids[found.entity], refs[found.stage], found.start, found.end) for ids, found in result]
+        return stays_of(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class ReplayInMemory(OfEngine):
+    """From facts in memory to stays in memory."""
+
+    name = "replay_in_memory"
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.loaded = Loaded.now(extended())
+
+    def run(self) -> Any:
+        return self.loaded.stays()
+
+    def made(self, result: Any) -> Stays:
+        return self.loaded.table(result)
+
+
+def last_activity() -> int:
+    """The newest activity there is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(id) FROM scoring_activity")
+        return int(cursor.fetchone()[0])
+
+
+def remove_activities_after(last: int) -> None:
+    """Make activities what they were."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM scoring_activity WHERE id > %s", [last])
+        cursor.execute("VACUUM scoring_activity")
+
+
+class Replay1000Changed(Item):
+    """Replay what changed after 1,000 accounts got new activities, in a process that did so before."""
+
+    name = "replay_1000_changed"
+
+    def prepare(self) -> None:
+        self.last = last_activity()
+        replay_version(extended())
+        for _round in range(2):
+            self._add()
+            replay_version(extended())
+        self._add()
+
+    def _add(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO scoring_activity"
+                " (account_id, contact_id, type_id, occurred_at, seconds, outcome, campaign, content, url, source_key)"
+                " SELECT a.id, c.id, y.id, %s::timestamptz - random() * interval '60 days', (random() * 1800)::int,"
+                "   '', '', '', '',"
+                "   'bench-' || gen_random_uuid()"
+                " FROM (SELECT id FROM segmentation_account ORDER BY random() LIMIT %s) a"
+                " LEFT JOIN LATERAL (SELECT id FROM segmentation_contact WHERE account_id = a.id LIMIT 3) c ON true"
+                " CROSS JOIN LATERAL (SELECT id FROM scoring_activitytype WHERE a.id > 0 ORDER BY random() LIMIT 1) y",
+                ["2025-12-31T12:00:00Z", CHANGED_ACCOUNTS],
+            )
+
+    def run(self) -> Any:
+        return replay_version(extended())
+
+    def check(self, result: Any) -> bool:
+        loaded = Loaded.now(extended())
+        return result.mode == "refresh" and differences(stored_stays(), loaded.table(loaded.stays())) == 0
+
+    def clean(self) -> None:
+        remove_activities_after(self.last)
+
+
+class ImportActivities(Item):
+    """Import activities from a CSV file into the full table."""
+
+    name = "import_activities"
+
+    def prepare(self) -> None:
+        self.path = self.scratch.folder / "activities.csv"
+        self.count = min(IMPORTED, self.scratch.activities // 2)
+        with connection.cursor() as cursor, self.path.open("wb") as file:
+            query = (
+                "SELECT 'bench-' || x.id AS external_id, a.external_id AS account, c.external_id AS contact,"
+                " y.key AS type, x.occurred_at, x.seconds, x.outcome, x.campaign, x.content, x.url"
+                " FROM scoring_activity x JOIN scoring_activitytype y ON y.id = x.type_id"
+                " JOIN segmentation_account a ON a.id = x.account_id"
+                " LEFT JOIN segmentation_contact c ON c.id = x.contact_id"
+                f" LIMIT {self.count}"
+            )
+            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)") as copy:
+                for block in copy:
+                    file.write(block)
+            cursor.execute("SELECT source_system FROM segmentation_account LIMIT 1")
+            self.source = cursor.fetchone()[0]
+        self.last = last_activity()
+
+    def run(self) -> Any:
+        from segmentation.services.imports import import_file
+
+        return import_file("activities", self.path, source_system=self.source)
+
+    def check(self, _result: Any) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM scoring_activity")
+            return bool(cursor.fetchone()[0] == self.scratch.activities + self.count)
+
+    def clean(self) -> None:
+        remove_activities_after(self.last)
+        self.path.unlink()
+
+    def rows(self) -> int:
+        return self.count
+
+
+class SqlWindowFunctions(OfEngine):
+    """The same journey in SQL, from tables to an indexed table."""
+
+    name = "sql_window_functions"
+    is_slow = True
+
+    def prepare(self) -> None:
+        self.version = extended()
+
+    def run(self) -> None:
+        run_sql(self.version.pk)
+
+    def made(self, _result: Any) -> Stays:
+        return read_stays(connection, "bench_sql.stays")
+
+    def clean(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA bench_sql CASCADE")
+
+
+def run_sql(version: int) -> None:
+    """Make the history in `bench_sql.stays`."""
+    text = (Path(__file__).parent / "extended.sql").read_text()
+    roles = ", ".join(f"'{role}'" for role in BuyingRole.values)
+    text = text.replace("{version}", str(version)).replace("{roles}", f"ARRAY[{roles}]")
+    statements = "\n".join(line for line in text.splitlines() if not line.startswith("--")).split(";")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS bench_sql CASCADE")
+        cursor.execute("CREATE SCHEMA bench_sql")
+        cursor.execute("SET search_path = bench_sql, public")
+        cursor.execute(f"SET work_mem = '{SQL_MEMORY}'")
+        cursor.execute(f"SET maintenance_work_mem = '{SQL_MEMORY}'")
+        for statement in statements:
+            if statement.strip():
+                cursor.execute(statement)
+        for name in ("search_path", "work_mem", "maintenance_work_mem"):
+            cursor.execute(f"RESET {name}")
+
+
+class Polars(OfEngine):
+    """The same journey by Polars expressions, from facts in memory to stays in memory."""
+
+    name = "polars"
+    is_slow = True
+
+    def prepare(self) -> None:
+        from benchmarks.polars_journey import frames_of
+
+        self.refs = {stage.key: stage.ref for stage in version_rules(extended()).stages}
+        self.frames = frames_of(Loaded.now(extended()).batches)
+
+    def run(self) -> Any:
+        from benchmarks.polars_journey import extended_stays
+
+        return extended_stays(self.frames)
+
+    def made(self, result: Any) -> Stays:
+        return polars_table(result, self.refs)
+
+
+def polars_table(found: Any, refs: dict[str, Any]) -> Stays:
+    """Stays in a data frame in the form for comparisons."""
+    stage = found["stage"].cast(str).replace_strict(refs)
+    end = found["end"].fill_null(OPEN)
+    return stays_of(*(column.to_numpy() for column in (found["account"], stage, found["start"], end)))
+
+
+ITEMS: dict[str, type[Item]] = {
+    item.name: item
+    for item in (
+        ReadActivities,
+        ReplayFull,
+        ReplayCached,
+        ReplayCachedCompute,
+        ReplayInMemory,
+        Replay1000Changed,
+        ImportActivities,
+        SqlWindowFunctions,
+        Polars,
+    )
+}
+
+
+def make_reference(scratch: Scratch) -> int:
+    """Replay in whole once: everything is compiled then, and there is a history to compare with. Returns its stays."""
+    replay_version(extended(), full=True)
+    found = stored_stays()
+    save(found, scratch.reference)
+    return len(found)
+
+
+__all__ = ["ITEMS", "Item", "make_reference"]
