@@ -1,8 +1,8 @@
 """Activities of a batch of entities in arrays, and the restrictions criteria put on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from segmentation.engine.facts import Facts, Rows
 from segmentation.engine.steps import Int32s, Int64s
 
 ACTIVITIES = "activities"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Classes:
     departments: tuple[str, ...]
     roles: tuple[str, ...]
     percent: Mapping[str, int] = field(default_factory=dict)
+    # What was asked before: every batch of a replay asks the same, on several threads.
+    _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
@@ -54,6 +57,12 @@ class Classes:
     def profile_shape(self) -> tuple[int, int, int]:
         return self.shape[2:]  # type: ignore[return-value]
 
+    def _once(self, key: Any, make: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = make()
+        known: T = self._known[key]
+        return known
+
     def axis(self, number: int, keep: Sequence[bool]) -> NDArray[np.bool_]:
         """A mask over one axis, shaped for combining with the others."""
         shape = [1] * 5
@@ -62,7 +71,9 @@ class Classes:
 
     def mask(self, restriction: "Restriction") -> NDArray[np.bool_]:
         """bool[all classes]: which activities a restriction lets through. Unknown never meets a restriction."""
-        r = restriction
+        return self._once(("mask", restriction), lambda: self._mask(restriction))
+
+    def _mask(self, r: "Restriction") -> NDArray[np.bool_]:
         keep = np.ones(self.shape, dtype=np.bool_)
         types = [
             (not r.sides or t.side in r.sides)
@@ -86,6 +97,9 @@ class Classes:
 
     def weights(self, restriction: "Restriction") -> Int32s:
         """int32[all classes]: per cent of an activity's time that counts; 0 where the restriction keeps it out."""
+        return self._once(("weights", restriction), lambda: self._weights(restriction))
+
+    def _weights(self, restriction: "Restriction") -> Int32s:
         percent = [100, *(self.percent.get(s, 100) for s in self.seniorities)]
         shape = [1] * 5
         shape[2] = len(percent)
@@ -94,7 +108,8 @@ class Classes:
 
     def role_of(self) -> Int32s:
         """int32[all classes]: number of the buying role, 0 for none."""
-        return np.broadcast_to(np.arange(self.shape[4], dtype=np.int32), self.shape).ravel().copy()
+        roles = np.arange(self.shape[4], dtype=np.int32)
+        return self._once("role", lambda: np.broadcast_to(roles, self.shape).ravel().copy())
 
     def parts(self, number: int) -> tuple[TypeFacts, str, str, str, str]:
         """Type, outcome, seniority, department and buying role of a class number (empty text for unknown)."""
