@@ -221,7 +221,7 @@ REST_KNOX = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": _("Account journey"),
-    "DESCRIPTION": _("Accounts, people, activities and deals in; stages of journeys out. Errors are problems as in RFC 9457."),
+    "DESCRIPTION": _("Accounts, people, activities and deals in, stages of journeys out. Errors follow RFC 9457."),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     # The description is the same everywhere and tells nothing about the data.

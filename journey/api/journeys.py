@@ -22,18 +22,25 @@ from journey.selectors.journeys import find_entity, find_journey
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import published_version, shown_version, version_document
 from segmentation.api.errors import Problem
-from segmentation.api.filters import InstantField, make_filterset
+from segmentation.api.filter_fields import InstantField
+from segmentation.api.filters import make_filterset
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import ShownSerializer
 
 TAG = ["journeys"]
-KEY = OpenApiParameter("key", OpenApiTypes.STR, OpenApiParameter.PATH, description=_("Key of the journey, such as “extended”."))
+KEY = OpenApiParameter(
+    "key", OpenApiTypes.STR, OpenApiParameter.PATH, description=_("Key of the journey, such as “extended”.")
+)
 VERSION = OpenApiParameter(
     "version",
     {"type": "integer", "minimum": 1},
     description=_("Number of a version; the newest published one that has a history when left out."),
 )
-RIGHT_TO_VIEW = {"account": "segmentation.view_account", "contact": "segmentation.view_contact", "opportunity": "journey.view_opportunity"}
+RIGHT_TO_VIEW = {
+    "account": "segmentation.view_account",
+    "contact": "segmentation.view_contact",
+    "opportunity": "journey.view_opportunity",
+}
 
 
 class VersionSerializer(ShownSerializer):
@@ -59,9 +66,13 @@ class StageCountSerializer(serializers.Serializer[Any]):
     key = serializers.CharField(help_text=_("Key of the stage."))
     name = serializers.CharField(help_text=_("Name of the stage."))
     color = serializers.CharField(help_text=_("Its colour in charts."))
-    position = serializers.IntegerField(allow_null=True, help_text=_("Place in the funnel; null for parking stages such as lost."))
+    position = serializers.IntegerField(
+        allow_null=True, help_text=_("Place in the funnel; null for parking stages such as lost.")
+    )
     accounts = serializers.IntegerField(help_text=_("Accounts (contacts, opportunities) in it at that moment."))
-    share = serializers.FloatField(allow_null=True, help_text=_("Their share of all, from 0 to 1; null when there are none."))
+    share = serializers.FloatField(
+        allow_null=True, help_text=_("Their share of all, from 0 to 1; null when there are none.")
+    )
 
 
 class StageCountsSerializer(serializers.Serializer[Any]):
@@ -83,11 +94,17 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(help_text=_("The moment."))
     stage = serializers.DictField(help_text=_("Key and name of the stage at that moment."))
     since = serializers.DateTimeField(help_text=_("When the stay began."))
-    until = serializers.DateTimeField(allow_null=True, help_text=_("When it ended or will end if nothing else happens; null if it lasts."))
+    until = serializers.DateTimeField(
+        allow_null=True, help_text=_("When it ended or will end if nothing else happens; null if it lasts.")
+    )
     trust = serializers.CharField(help_text=_("How far its beginning can be trusted: exact, derived or assumed."))
     rule = serializers.CharField(allow_null=True, help_text=_("Name of the rule that held; null for the floor."))
-    why = serializers.ListField(child=serializers.DictField(), help_text=_("The conditions when the stay began, with the figures."))
-    no_longer = serializers.ListField(child=serializers.DictField(), help_text=_("Conditions of the stage before that ceased to hold."))
+    why = serializers.ListField(
+        child=serializers.DictField(), help_text=_("The conditions when the stay began, with the figures.")
+    )
+    no_longer = serializers.ListField(
+        child=serializers.DictField(), help_text=_("Conditions of the stage before that ceased to hold.")
+    )
     now = serializers.ListField(child=serializers.DictField(), help_text=_("The same conditions at that moment."))
     next = serializers.DictField(allow_null=True, help_text=_("The next stage and what is missing for it."))
     text = serializers.CharField(help_text=_("All of it in words, as in the admin and on the command line."))
@@ -109,7 +126,14 @@ class JourneyViewSet(ListMixin, StrictViewSet):
         )
     )
     serializer_class = JourneySerializer
-    filterset_class = make_filterset(Journey, without={"description": "a text to read", "order": "the order of the list", "name": "shown in the reader's language"})
+    filterset_class = make_filterset(
+        Journey,
+        without={
+            "description": "a text to read",
+            "order": "the order of the list",
+            "name": "shown in the reader's language",
+        },
+    )
     ordering = ("order", "id")
     lookup_field = "key"
     lookup_value_regex = r"[-\w]+"
@@ -130,18 +154,35 @@ class JourneyViewSet(ListMixin, StrictViewSet):
     @extend_schema(
         tags=TAG,
         summary=_("The stages and rules of a version"),
-        parameters=[KEY, OpenApiParameter("number", OpenApiTypes.INT, OpenApiParameter.PATH, description=_("Number of the version."))],
+        parameters=[
+            KEY,
+            OpenApiParameter(
+                "number", OpenApiTypes.INT, OpenApiParameter.PATH, description=_("Number of the version.")
+            ),
+        ],
         responses={200: OpenApiTypes.OBJECT},
     )
     @action(detail=True, url_path=r"versions/(?P<number>\d{1,9})")
     def version(self, request: Request, key: str, number: str) -> Response:
         version = self._numbered(find_journey(key), number)
-        return Response({"journey": key, "number": version.number, "state": version.state, "note": version.note, **version_document(version)})
+        return Response(
+            {
+                "journey": key,
+                "number": version.number,
+                "state": version.state,
+                "note": version.note,
+                **version_document(version),
+            }
+        )
 
     @extend_schema(
         tags=TAG,
         summary=_("Count accounts per stage at a moment"),
-        parameters=[KEY, VERSION, OpenApiParameter("as_of", OpenApiTypes.DATETIME, description=_("The moment; now when left out."))],
+        parameters=[
+            KEY,
+            VERSION,
+            OpenApiParameter("as_of", OpenApiTypes.DATETIME, description=_("The moment; now when left out.")),
+        ],
         responses=StageCountsSerializer,
     )
     @action(detail=True)
@@ -149,7 +190,9 @@ class JourneyViewSet(ListMixin, StrictViewSet):
         journey = find_journey(key)
         as_of = _moment(request, "as_of")
         if as_of > timezone.now():
-            raise ValidationError({"as_of": [_t("The moment lies in the future. Facts are known up to now.")]}, code="future")
+            raise ValidationError(
+                {"as_of": [_t("The moment lies in the future. Facts are known up to now.")]}, code="future"
+            )
         version = self._asked_version(journey) or shown_version(journey)
         if version is None or not History.objects.filter(version=version, state=History.State.CURRENT).exists():
             raise Problem(
@@ -161,7 +204,9 @@ class JourneyViewSet(ListMixin, StrictViewSet):
             )
         names = ("key", "name", "color", "position", "accounts", "share")
         rows = [{name: row[name] for name in names} for row in stage_counts(version, as_of)]
-        return Response({"journey": key, "version": version.number, "unit": journey.unit, "as_of": as_of, "stages": rows})
+        return Response(
+            {"journey": key, "version": version.number, "unit": journey.unit, "as_of": as_of, "stages": rows}
+        )
 
     @extend_schema(
         tags=TAG,
@@ -188,10 +233,18 @@ class JourneyViewSet(ListMixin, StrictViewSet):
             text = _t("This journey is one of units “%(unit)s”: give the parameter “%(unit)s” and no other.")
             raise ValidationError({journey.unit: [text % {"unit": journey.unit}]}, code="required")
         if "\x00" in words or not words.isprintable():
-            raise ValidationError({journey.unit: [_t("The name holds a character that cannot be shown.")]}, code="invalid_text")
+            raise ValidationError(
+                {journey.unit: [_t("The name holds a character that cannot be shown.")]}, code="invalid_text"
+            )
         version = self._asked_version(journey) or shown_version(journey) or published_version(journey)
         if version is None:
-            raise Problem("conflict", _t("No version of the journey is published. Publish its draft in the admin."), code="not_published", field="journey", value=key)
+            raise Problem(
+                "conflict",
+                _t("No version of the journey is published. Publish its draft in the admin."),
+                code="not_published",
+                field="journey",
+                value=key,
+            )
         return Response(explain(find_entity(journey.unit, words), version, _moment(request, "at")))
 
     def _asked_version(self, journey: Journey) -> JourneyVersion | None:
@@ -202,9 +255,15 @@ class JourneyViewSet(ListMixin, StrictViewSet):
         usable = number.isascii() and number.isdecimal() and len(number) < 10
         found = journey.versions.select_related("journey").filter(number=int(number)).first() if usable else None
         if found is None:
-            known = ", ".join(str(other) for other in journey.versions.order_by("number").values_list("number", flat=True))
+            known = ", ".join(
+                str(other) for other in journey.versions.order_by("number").values_list("number", flat=True)
+            )
             raise Problem(
-                "not_found", _t("The journey has no such version. There are: %(known)s.") % {"known": known or "–"}, code="unknown_version", field="version", value=number
+                "not_found",
+                _t("The journey has no such version. There are: %(known)s.") % {"known": known or "–"},
+                code="unknown_version",
+                field="version",
+                value=number,
             )
         return found
 

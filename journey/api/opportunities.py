@@ -10,15 +10,8 @@ from rest_framework.response import Response
 
 from journey.models import CrmStage, Opportunity, OpportunityChange
 from journey.services.corrections import remove_change
-from segmentation.api.filters import (
-    ExternalIdFilter,
-    SearchFilter,
-    SourceSystemFilter,
-    StrictFilter,
-    TextField,
-    WholeField,
-    make_filterset,
-)
+from segmentation.api.filter_fields import TextField, WholeField
+from segmentation.api.filters import ExternalIdFilter, SearchFilter, SourceSystemFilter, StrictFilter, make_filterset
 from segmentation.api.records import FactViewSet, ListMixin, RecordViewSet, StrictViewSet
 from segmentation.api.serializers import (
     AccountReference,
@@ -34,9 +27,15 @@ OpportunityFilterSet = make_filterset(
     Opportunity,
     keyed={"team": "key", "crm_stage": "name"},
     also={
-        "search": SearchFilter("name", "account__name", help_text=_("Text in the name of the deal or of its account, whatever the case.")),
-        "account__external_id": StrictFilter("account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")),
-        "contact__external_id": StrictFilter("contact__external_id", "exact", TextField(), {"type": "string"}, _("External id of the main contact.")),
+        "search": SearchFilter(
+            "name", "account__name", help_text=_("Text in the name of the deal or of its account, whatever the case.")
+        ),
+        "account__external_id": StrictFilter(
+            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
+        ),
+        "contact__external_id": StrictFilter(
+            "contact__external_id", "exact", TextField(), {"type": "string"}, _("External id of the main contact.")
+        ),
     },
     without={"custom": CUSTOM_REASON},
 )
@@ -46,8 +45,16 @@ OpportunityChangeFilterSet = make_filterset(
     also={
         "external_id": ExternalIdFilter(),
         "source_system": SourceSystemFilter(),
-        "account": StrictFilter("opportunity__account_id", "exact", WholeField(), {"type": "integer"}, _("Account of the opportunity, by primary key.")),
-        "opportunity__external_id": StrictFilter("opportunity__external_id", "exact", TextField(), {"type": "string"}, _("External id of the opportunity.")),
+        "account": StrictFilter(
+            "opportunity__account_id",
+            "exact",
+            WholeField(),
+            {"type": "integer"},
+            _("Account of the opportunity, by primary key."),
+        ),
+        "opportunity__external_id": StrictFilter(
+            "opportunity__external_id", "exact", TextField(), {"type": "string"}, _("External id of the opportunity.")
+        ),
     },
 )
 

@@ -7,7 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scoring.models import Activity, ActivityType
-from segmentation.api.filters import ExternalIdFilter, SourceSystemFilter, StrictFilter, TextField, make_filterset
+from segmentation.api.filter_fields import TextField
+from segmentation.api.filters import ExternalIdFilter, SourceSystemFilter, StrictFilter, make_filterset
 from segmentation.api.records import FactViewSet, ListMixin, StrictViewSet
 from segmentation.api.serializers import (
     AccountReference,
@@ -26,10 +27,14 @@ ActivityFilterSet = make_filterset(
     also={
         "external_id": ExternalIdFilter(),
         "source_system": SourceSystemFilter(),
-        "account__external_id": StrictFilter("account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")),
-        "contact__external_id": StrictFilter("contact__external_id", "exact", TextField(), {"type": "string"}, _("External id of the person.")),
+        "account__external_id": StrictFilter(
+            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
+        ),
+        "contact__external_id": StrictFilter(
+            "contact__external_id", "exact", TextField(), {"type": "string"}, _("External id of the person.")
+        ),
     },
-    without={name: NO_INDEX for name in ("recorded_at", "seconds", "campaign", "content", "url")},
+    without=dict.fromkeys(("recorded_at", "seconds", "campaign", "content", "url"), NO_INDEX),
     only={"source_key": ("exact", "in"), "outcome": ("exact", "in"), "id": ("exact", "in")},
 )
 

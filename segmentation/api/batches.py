@@ -1,4 +1,4 @@
-"""Batches of records on their way to the one writer: what JSON allows and the writer does not expect is refused here."""
+"""Batches of records on their way to the one writer: what JSON allows and the writer cannot take is refused."""
 
 import json
 from collections import defaultdict
@@ -44,7 +44,9 @@ def store(
             good.append(read)
             places.append(index)
     blocked = strict and bool(refused)
-    report = upsert_records(target, good, source_system=source_system, spec=spec, dry_run=dry_run or blocked, strict=strict)
+    report = upsert_records(
+        target, good, source_system=source_system, spec=spec, dry_run=dry_run or blocked, strict=strict
+    )
     moved = [RowError(places[e.index], e.field, e.value, e.code, _bare(e.message, e.field)) for e in report.errors]
     report.errors = sorted([*moved, *refused], key=lambda error: error.index)
     report.rows = len(records)
@@ -92,7 +94,9 @@ def _list_fault(value: Any) -> str:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            return _("The text begins like a JSON list but is none. Send a list, or the values with semicolons between them.")
+            return _(
+                "The text begins like a JSON list but is none. Send a list, or the values with semicolons between them."
+            )
     if not isinstance(value, list):
         return ""
     if any(not isinstance(item, str | int | float) or isinstance(item, bool) for item in value):
@@ -140,7 +144,9 @@ def report_document(report: UpsertReport, request: Any) -> dict[str, Any]:
                 "type": type_address(kind.code, request),
                 "title": str(kind.title),
                 "status": kind.status,
-                "detail": " ".join(f"{error.field}: {error.message}" if error.field else error.message for error in errors),
+                "detail": " ".join(
+                    f"{error.field}: {error.message}" if error.field else error.message for error in errors
+                ),
                 "errors": error_items(errors),
             }
             for index, errors in grouped.items()

@@ -26,7 +26,12 @@ class ProblemType:
 PROBLEM_TYPES = {
     found.code: found
     for found in (
-        ProblemType("malformed", 400, _("The request cannot be read"), _("The body is no JSON, or is cut off. Nothing was done.")),
+        ProblemType(
+            "malformed",
+            400,
+            _("The request cannot be read"),
+            _("The body is no JSON, or is cut off. Nothing was done."),
+        ),
         ProblemType(
             "invalid",
             400,
@@ -45,8 +50,18 @@ PROBLEM_TYPES = {
             _("Nobody is logged in"),
             _("Send “Authorization: Token …” with a token from POST auth/login/, or log in in the browser."),
         ),
-        ProblemType("permission_denied", 403, _("This needs a right you do not have"), _("An administrator gives rights to users and groups.")),
-        ProblemType("not_found", 404, _("There is nothing here"), _("The address or the name in it is wrong, or it was deleted.")),
+        ProblemType(
+            "permission_denied",
+            403,
+            _("This needs a right you do not have"),
+            _("An administrator gives rights to users and groups."),
+        ),
+        ProblemType(
+            "not_found",
+            404,
+            _("There is nothing here"),
+            _("The address or the name in it is wrong, or it was deleted."),
+        ),
         ProblemType("method_not_allowed", 405, _("This cannot be done here"), _("The header Allow lists what can.")),
         ProblemType("not_acceptable", 406, _("The answer exists as JSON only"), _("Accept application/json.")),
         ProblemType(
@@ -62,7 +77,9 @@ PROBLEM_TYPES = {
             _("The ETag in If-Match is not the present one. Read the record again and repeat the change."),
         ),
         ProblemType("too_large", 413, _("The request is too large"), _("Send several smaller requests.")),
-        ProblemType("unsupported_media_type", 415, _("The body is not JSON"), _("Send “Content-Type: application/json”.")),
+        ProblemType(
+            "unsupported_media_type", 415, _("The body is not JSON"), _("Send “Content-Type: application/json”.")
+        ),
         ProblemType(
             "bad_records",
             422,
@@ -73,11 +90,21 @@ PROBLEM_TYPES = {
             "key_reused",
             422,
             _("The Idempotency-Key was used for another request"),
-            _("A key stands for one request. Make a new one for each; repeat it only when the same request is sent again."),
+            _("A key stands for one request. Make a new one for each; repeat it only to send the same request again."),
         ),
         ProblemType("throttled", 429, _("Too many requests"), _("Wait as long as Retry-After says.")),
-        ProblemType("server_error", 500, _("Something went wrong on our side"), _("Nothing was stored. The log of the server says more.")),
-        ProblemType("unavailable", 503, _("The database cannot be reached"), _("Nothing was stored. Try again after Retry-After seconds.")),
+        ProblemType(
+            "server_error",
+            500,
+            _("Something went wrong on our side"),
+            _("Nothing was stored. The log of the server says more."),
+        ),
+        ProblemType(
+            "unavailable",
+            503,
+            _("The database cannot be reached"),
+            _("Nothing was stored. Try again after Retry-After seconds."),
+        ),
     )
 }
 

@@ -1,19 +1,13 @@
 """Filters of lists: made from the models, strict about names and values."""
 
-import datetime as dt
-import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import django_filters
 from django import forms
 from django.contrib.postgres.fields import ArrayField
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext as _t
@@ -24,155 +18,27 @@ from drf_spectacular.utils import set_override
 from rest_framework.request import Request
 
 from segmentation.api.errors import Problem, error_item
+from segmentation.api.filter_fields import (
+    DayField,
+    InstantField,
+    KnownField,
+    NumberField,
+    OneOfField,
+    SeveralField,
+    TextField,
+    WholeField,
+    YesNoField,
+)
 from segmentation.errors import closest, shorten
 
-EARLIEST, LATEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 Column = Any  # a field of a model; Django's own type takes no parameters at run time
-MOST_VALUES = 500  # of one filter with several values
 
-# Values -------------------------------------------------------------------------------------------------------------
-
-
-class StrictField(forms.Field):
-    """A field whose `to_python` sees what was given, and never nothing."""
-
-    def clean(self, value: Any) -> Any:
-        return None if value in (None, "") else super().clean(value)
-
-
-class InstantField(StrictField):
-    """A moment: ISO 8601; a day is its beginning, and without offset it is of the site's time zone."""
-
-    def to_python(self, value: Any) -> Any:
-        # A plus sign in an address that was not encoded arrives as a space.
-        text = re.sub(r" (\d\d:?\d\d)$", r"+\1", str(value)) if re.search(r"[T ]\d\d:\d\d.* \d\d:?\d\d$", str(value)) else value
-        try:
-            moment = parse_datetime(text)
-            if moment is not None and timezone.is_naive(moment):
-                moment = timezone.make_aware(moment)
-            usable = moment is not None and EARLIEST <= moment < LATEST
-        except (ValueError, OverflowError):
-            usable = False
-        if not usable:
-            raise ValidationError(
-                _("This is no moment from 1990 to 2199. Write 2024-01-31 or 2024-01-31T09:30:00Z."), code="not_a_date"
-            )
-        return moment
-
-
-class DayField(forms.DateField):
-    """A date: ISO 8601."""
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
-        self.error_messages["invalid"] = _("This is no date. Write 2024-01-31.")
-
-
-class YesNoField(StrictField):
-    """true or false, and nothing else."""
-
-    def to_python(self, value: Any) -> Any:
-        known = {"true": True, "1": True, "false": False, "0": False}
-        if str(value).lower() not in known:
-            raise ValidationError(_("Write true or false."), code="not_yes_no")
-        return known[str(value).lower()]
-
-
-class WholeField(forms.IntegerField):
-    """A whole number that a column of the database can hold."""
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(min_value=-(2**63), max_value=2**63 - 1, **kwargs)
-
-
-class NumberField(forms.DecimalField):
-    """A decimal number."""
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(min_value=Decimal("-1e20"), max_value=Decimal("1e20"), **kwargs)
-
-
-class TextField(forms.CharField):
-    """Text as it is: spaces count."""
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(strip=False, max_length=1000, **kwargs)
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValidationError(_("The text holds half of a character."), code="invalid_text") from None
-        return text
-
-
-class OneOfField(StrictField):
-    """One of a closed list."""
-
-    def __init__(self, *, values: Iterable[Any], **kwargs: Any):
-        self.values = {str(value): value for value in values}
-        super().__init__(**kwargs)
-
-    def to_python(self, value: Any) -> Any:
-        if value not in self.values:
-            raise _unknown(str(value), self.values)
-        return self.values[value]
-
-
-class KnownField(StrictField):
-    """The name of a row of a short table, turned into its primary key."""
-
-    def __init__(self, *, model: type[models.Model], key: str, **kwargs: Any):
-        self.model, self.key = model, key
-        super().__init__(**kwargs)
-
-    def to_python(self, value: Any) -> Any:
-        known = dict(self.model._default_manager.values_list(self.key, "pk"))
-        if value not in known:
-            raise _unknown(str(value), known)
-        return known[value]
-
-
-class SeveralField(StrictField):
-    """Several values with commas between them."""
-
-    def __init__(self, *, one: forms.Field, **kwargs: Any):
-        self.one = one
-        super().__init__(**kwargs)
-
-    def to_python(self, value: Any) -> Any:
-        parts = str(value).split(",")
-        if len(parts) > MOST_VALUES:
-            raise ValidationError(_("At most %(limit)d values."), code="too_many", params={"limit": MOST_VALUES})
-        if any(part == "" for part in parts):
-            raise ValidationError(_("There is an empty value between the commas."), code="empty")
-        known = _looked_up(self.one, parts)
-        return known if known is not None else [self.one.clean(part) for part in parts]
-
-
-def _looked_up(one: forms.Field, parts: list[str]) -> list[Any] | None:
-    """Look the names of a short table up once for all of them."""
-    if not isinstance(one, KnownField):
-        return None
-    known = dict(one.model._default_manager.values_list(one.key, "pk"))
-    for part in parts:
-        if part not in known:
-            raise _unknown(part, known)
-    return [known[part] for part in parts]
-
-
-def _unknown(value: str, known: Iterable[str]) -> ValidationError:
-    names = [str(name) for name in known]
-    guess = closest(value, names)
-    text = _("“%(value)s” is not known. Did you mean “%(guess)s”?") if guess else _("“%(value)s” is not known. Use one of: %(known)s.")
-    listed = ", ".join(names[:30]) + (" …" if len(names) > 30 else "")
-    return ValidationError(text, code="unknown", params={"value": shorten(value), "guess": guess, "known": listed or "–"})
-
-
-# Filters ------------------------------------------------------------------------------------------------------------
-
-RANGE = {"gte": _("%(name)s: this or more."), "gt": _("%(name)s: more than this."), "lte": _("%(name)s: this or less."), "lt": _("%(name)s: less than this.")}
+RANGE = {
+    "gte": _("%(name)s: this or more."),
+    "gt": _("%(name)s: more than this."),
+    "lte": _("%(name)s: this or less."),
+    "lt": _("%(name)s: less than this."),
+}
 TIMES = {
     "gte": _("%(name)s: at this moment or later."),
     "gt": _("%(name)s: later than this."),
@@ -184,7 +50,9 @@ TIMES = {
 class StrictFilter(django_filters.Filter):
     """A filter whose field refuses what it does not understand; the description of the API shows `schema`."""
 
-    def __init__(self, field_name: str, lookup: str, form_field: forms.Field, schema: Mapping[str, Any], help_text: Any):
+    def __init__(
+        self, field_name: str, lookup: str, form_field: forms.Field, schema: Mapping[str, Any], help_text: Any
+    ):
         super().__init__(field_name, lookup, help_text=help_text)
         self._field = form_field
         form_field.required = False
@@ -204,7 +72,13 @@ class EmptyFilter(StrictFilter):
 
     def __init__(self, field: Column, help_text: Any):
         super().__init__(field.name, "isempty", YesNoField(), {"type": "boolean"}, help_text)
-        self.condition = Q(**{f"{field.name}__isnull": True}) if field.null else Q(**{field.name: []}) if isinstance(field, ArrayField) else Q(**{field.name: ""})
+        self.condition = (
+            Q(**{f"{field.name}__isnull": True})
+            if field.null
+            else Q(**{field.name: []})
+            if isinstance(field, ArrayField)
+            else Q(**{field.name: ""})
+        )
 
     def _narrow(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         return qs.filter(self.condition if value else ~self.condition)
@@ -228,7 +102,13 @@ class ExternalIdFilter(StrictFilter):
     """The external id of a fact, kept in its source key together with the source system."""
 
     def __init__(self) -> None:
-        super().__init__("source_key", "exact", TextField(), {"type": "string"}, _("External id: exactly this; of the source system “crm” unless source_system is given."))
+        super().__init__(
+            "source_key",
+            "exact",
+            TextField(),
+            {"type": "string"},
+            _("External id: exactly this; of the source system “crm” unless source_system is given."),
+        )
 
     def _narrow(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         return qs.filter(source_key=f"{self.parent.data.get('source_system', 'crm')}:{value}")
@@ -238,11 +118,23 @@ class SourceSystemFilter(StrictFilter):
     """Whose external id is meant; alone it would look through all facts."""
 
     def __init__(self) -> None:
-        super().__init__("source_key", "startswith", TextField(), {"type": "string"}, _("Source system of the external id; only together with external_id."))
+        super().__init__(
+            "source_key",
+            "startswith",
+            TextField(),
+            {"type": "string"},
+            _("Source system of the external id; only together with external_id."),
+        )
 
     def _narrow(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         if "external_id" not in self.parent.data:
-            raise Problem("invalid", _t("Give external_id too, or filter by account, contact or time."), code="incomplete", field="source_system", value=value)
+            raise Problem(
+                "invalid",
+                _t("Give external_id too, or filter by account, contact or time."),
+                code="incomplete",
+                field="source_system",
+                value=value,
+            )
         return qs
 
 
@@ -250,11 +142,21 @@ def _form_field(field: Column) -> tuple[type[forms.Field], dict[str, Any], dict[
     """Return the class of form field for a column, its arguments, the schema of a value and the texts of its ranges."""
     values = [value for value, _label in field.flatchoices if value not in ("", None)]
     if values:
-        return OneOfField, {"values": values}, {"type": "integer" if isinstance(values[0], int) else "string", "enum": values}, {}
+        return (
+            OneOfField,
+            {"values": values},
+            {"type": "integer" if isinstance(values[0], int) else "string", "enum": values},
+            {},
+        )
     if isinstance(field, models.BooleanField):
         return YesNoField, {}, {"type": "boolean"}, {}
     if isinstance(field, models.ForeignKey | models.IntegerField):
-        return WholeField, {}, {"type": "integer"}, RANGE if not isinstance(field, models.ForeignKey | models.BigAutoField) else {}
+        return (
+            WholeField,
+            {},
+            {"type": "integer"},
+            RANGE if not isinstance(field, models.ForeignKey | models.BigAutoField) else {},
+        )
     if isinstance(field, models.DecimalField):
         return NumberField, {}, {"type": "number"}, RANGE
     if isinstance(field, models.DateTimeField):
@@ -297,15 +199,29 @@ def filters_of(field: Column, keyed: Mapping[str, str], most: Iterable[str] | No
         model: Any = field.related_model
         arguments = {"model": model, "key": keyed[name]}
         schema = {"type": "string"}
-        found[name] = StrictFilter(f"{name}_id", "exact", KnownField(**arguments), schema, _described(_("%(name)s, by its key or name."), label))
+        found[name] = StrictFilter(
+            f"{name}_id",
+            "exact",
+            KnownField(**arguments),
+            schema,
+            _described(_("%(name)s, by its key or name."), label),
+        )
         found[f"{name}__in"] = StrictFilter(
-            f"{name}_id", "in", SeveralField(one=KnownField(**arguments)), build_array_type(schema), _described(_("%(name)s: one of these, with commas."), label)
+            f"{name}_id",
+            "in",
+            SeveralField(one=KnownField(**arguments)),
+            build_array_type(schema),
+            _described(_("%(name)s: one of these, with commas."), label),
         )
     else:
         found |= _plain_filters(field)
     if field.null or (field.blank and isinstance(field, ArrayField | models.CharField)):
         found[f"{name}__isempty"] = EmptyFilter(field, _described(_("%(name)s: is it empty?"), label))
-    return found if most is None else {key: item for key, item in found.items() if (key.removeprefix(name).lstrip("_") or "exact") in most}
+    return (
+        found
+        if most is None
+        else {key: item for key, item in found.items() if (key.removeprefix(name).lstrip("_") or "exact") in most}
+    )
 
 
 def _plain_filters(field: Column) -> dict[str, StrictFilter]:
@@ -318,9 +234,17 @@ def _plain_filters(field: Column) -> dict[str, StrictFilter]:
         found[public] = StrictFilter(name, "exact", form_field(**arguments), schema, _described(exact, label))
     if form_field not in (YesNoField, InstantField, DayField, NumberField):
         several = SeveralField(one=form_field(**arguments))
-        found[f"{public}__in"] = StrictFilter(name, "in", several, build_array_type(dict(schema)), _described(_("%(name)s: one of these, with commas."), label))
+        found[f"{public}__in"] = StrictFilter(
+            name,
+            "in",
+            several,
+            build_array_type(dict(schema)),
+            _described(_("%(name)s: one of these, with commas."), label),
+        )
     for lookup, text in ranges.items():
-        found[f"{public}__{lookup}"] = StrictFilter(name, lookup, form_field(**arguments), schema, _described(text, label))
+        found[f"{public}__{lookup}"] = StrictFilter(
+            name, lookup, form_field(**arguments), schema, _described(text, label)
+        )
     return found
 
 
@@ -383,10 +307,14 @@ def check_parameters(request: Request, known: Iterable[str]) -> None:
             filled = text % {"name": shorten(name), "guess": guess, "known": ", ".join(sorted(known))}
             errors.append(error_item(filled, code="unknown_parameter", field=shorten(name), value=values[-1]))
         elif len(values) > 1:
-            text = _t("The parameter is given %(count)d times. Give several values with commas to “%(name)s__in” where there is one.")
-            errors.append(error_item(text % {"count": len(values), "name": name}, code="given_twice", field=name, value=", ".join(values)))
+            text = _t("The parameter is given %(count)d times. Give several values to “%(name)s__in”, with commas.")
+            errors.append(
+                error_item(
+                    text % {"count": len(values), "name": name}, code="given_twice", field=name, value=", ".join(values)
+                )
+            )
         elif not values[0]:
-            text = _t("The parameter has no value. Leave it out, or ask for empty fields with “__isempty=true” where there is one.")
+            text = _t("The parameter has no value. Leave it out, or ask for empty fields with “__isempty=true”.")
             errors.append(error_item(text, code="empty_parameter", field=name))
     if errors:
         raise Problem("invalid", errors[0]["detail"], code=errors[0]["code"], errors=errors)

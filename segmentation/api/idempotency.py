@@ -61,15 +61,17 @@ def once(request: Request, work: Callable[[], Response]) -> Response | HttpRespo
 
 def _claim(request: Request, key: str, checksum: str) -> IdempotencyKey | None:
     """Take the key; waits for a request with the same key that is under way. None when it was taken."""
+    user: Any = request.user
     try:
         with transaction.atomic():
-            return IdempotencyKey.objects.create(user=request.user, key=key, request_hash=checksum)
+            return IdempotencyKey.objects.create(user=user, key=key, request_hash=checksum)
     except IntegrityError:
         return None
 
 
 def _again(request: Request, key: str, checksum: str) -> HttpResponse:
-    row = IdempotencyKey.objects.get(user=request.user, key=key)
+    user: Any = request.user
+    row = IdempotencyKey.objects.get(user=user, key=key)
     if row.request_hash != checksum:
         raise Problem(
             "key_reused",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from rest_framework.pagination import BasePagination
@@ -40,7 +40,7 @@ class KeysetPagination(BasePagination):
 
     parameters = (CURSOR, SIZE)
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.address = request.build_absolute_uri()
         self.ordering: Sequence[str] = view.ordering
         self.list_key = _list_key(request)
@@ -57,7 +57,8 @@ class KeysetPagination(BasePagination):
             rows.reverse()
         self.has_next = backward or more
         self.has_previous = more if backward else cursor is not None
-        self.edges = (self._position(rows[0]), self._position(rows[-1])) if rows else (cursor and cursor.position,) * 2
+        nowhere = cursor.position if cursor else None
+        self.edges = (self._position(rows[0]), self._position(rows[-1])) if rows else (nowhere, nowhere)
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -81,7 +82,9 @@ class KeysetPagination(BasePagination):
                 "name": CURSOR,
                 "in": "query",
                 "required": False,
-                "description": str(_("Where the page begins: take it from “next” or “previous”, and leave the filters as they were.")),
+                "description": str(
+                    _("Where the page begins: take it from “next” or “previous”, and leave the filters as they were.")
+                ),
                 "schema": {"type": "string"},
             },
             {
@@ -101,7 +104,11 @@ class KeysetPagination(BasePagination):
         edge = self.edges[0] if backward else self.edges[1]
         if not wanted or edge is None:
             return None
-        parts = [self.list_key, int(backward), *(value if isinstance(value, int) else value.isoformat() for value in edge)]
+        parts = [
+            self.list_key,
+            int(backward),
+            *(value if isinstance(value, int) else value.isoformat() for value in edge),
+        ]
         text = base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
         return replace_query_param(self.address, CURSOR, text)
 
@@ -113,7 +120,9 @@ class KeysetPagination(BasePagination):
             list_key, backward, *position = parts
             if len(position) != len(self.ordering) or backward not in (0, 1):
                 raise ValueError
-            values = tuple(_value(model, name.lstrip("-"), value) for name, value in zip(self.ordering, position, strict=True))
+            values = tuple(
+                _value(model, name.lstrip("-"), value) for name, value in zip(self.ordering, position, strict=True)
+            )
         except (ValueError, TypeError, binascii.Error, DjangoValidationError, OverflowError, RecursionError):
             raise Problem(
                 "invalid",
@@ -125,7 +134,7 @@ class KeysetPagination(BasePagination):
         if list_key != self.list_key:
             raise Problem(
                 "invalid",
-                _t("The cursor belongs to another list. Keep the filters as they were while paging, or leave the cursor out."),
+                _t("The cursor belongs to another list. Keep the filters while paging, or leave the cursor out."),
                 code="other_cursor",
                 field=CURSOR,
                 value=text,
@@ -134,7 +143,8 @@ class KeysetPagination(BasePagination):
 
 
 def _value(model: type[Model], name: str, value: Any) -> Any:
-    found = model._meta.get_field(name).to_python(value)
+    field: Any = model._meta.get_field(name)
+    found = field.to_python(value)
     if found is None or isinstance(value, bool) or (isinstance(found, int) and not -LARGEST <= found < LARGEST):
         raise ValueError
     if hasattr(found, "utcoffset") and (found.utcoffset() is None or not 1900 <= found.year <= 9000):

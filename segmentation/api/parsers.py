@@ -20,13 +20,16 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             _discard(stream)
             raise Problem(
                 "too_large",
-                _("The body is larger than %(limit)d MB. Send the records in several requests.") % {"limit": MAX_BODY_BYTES // 1024 // 1024},
+                _("The body is larger than %(limit)d MB. Send the records in several requests.")
+                % {"limit": MAX_BODY_BYTES // 1024 // 1024},
                 code="body_too_large",
             )
         try:
@@ -39,7 +42,9 @@ class StrictJSONParser(BaseParser):
         except RecursionError:
             raise ParseError(_("The JSON is nested too deeply.")) from None
         except UnicodeDecodeError as error:
-            raise ParseError(_("The body is not UTF-8: the byte at %(place)d is wrong.") % {"place": error.start}) from None
+            raise ParseError(
+                _("The body is not UTF-8: the byte at %(place)d is wrong.") % {"place": error.start}
+            ) from None
         except ValueError as error:
             raise ParseError(_("The body is no JSON: %(reason)s.") % {"reason": error}) from None
 

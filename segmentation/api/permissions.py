@@ -29,7 +29,7 @@ class ModelPermissions(DjangoModelPermissions):
         if not request.user or not request.user.is_authenticated:
             return False
         needed = [
-            *self.get_required_permissions(request.method, self._queryset(view).model),
+            *self.get_required_permissions(request.method or "", self._queryset(view).model),
             *getattr(view, "also_needed", ()),
         ]
         missing = [name for name in needed if not request.user.has_perm(name)]

@@ -154,7 +154,8 @@ def _still_needed(exc: ProtectedError | RestrictedError) -> Problem:
     listed = ", ".join(f"{number} {name}" for name, number in counts.items())
     return Problem(
         "conflict",
-        _t("It cannot be deleted because others need it: %(listed)s. Delete or change those first.") % {"listed": listed},
+        _t("It cannot be deleted because others need it: %(listed)s. Delete or change those first.")
+        % {"listed": listed},
         code="protected",
     )
 
@@ -166,7 +167,9 @@ def _database_problem(exc: Exception) -> Problem | None:
         # The API checks what it is given; this is the net below.
         return Problem("invalid", _t("A value is outside of what the database can hold."), code="out_of_range")
     if isinstance(exc, IntegrityError):
-        return Problem("conflict", _t("Somebody stored the same at this moment. Read it again and repeat."), code="conflict")
+        return Problem(
+            "conflict", _t("Somebody stored the same at this moment. Read it again and repeat."), code="conflict"
+        )
     if isinstance(cause, psycopg.errors.QueryCanceled):
         return Problem("too_slow", PROBLEM_TYPES["too_slow"].description)
     if isinstance(exc, OperationalError | InterfaceError):

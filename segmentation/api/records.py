@@ -117,7 +117,10 @@ class RecordViewSet(ListMixin, StrictViewSet):
         system = _source_system(record.pop("source_system", None))
         key = record.get("external_id")
         if not isinstance(key, str | int) or isinstance(key, bool) or not str(key).strip():
-            raise ValidationError({"external_id": [_("Give the id of the record in its source system: it is recognised by it.")]}, code="required")
+            raise ValidationError(
+                {"external_id": [_("Give the id of the record in its source system: it is recognised by it.")]},
+                code="required",
+            )
         self._refuse_read_only(record, {})
         report = self._store_one(record, system)
         instance = self.find(system, str(key).strip())
@@ -168,7 +171,7 @@ class RecordViewSet(ListMixin, StrictViewSet):
         return self.get_queryset().get(source_system=system, external_id=key)
 
     def _wait_for_imports(self) -> None:
-        """Wait for an import of this kind before a row is locked: the import would wait for the row and one of both fail."""
+        """Wait for an import of this kind before a row is locked: both would wait for each other, and one fail."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"import {self.target}"])
 
@@ -187,12 +190,14 @@ class RecordViewSet(ListMixin, StrictViewSet):
         elif key is None:
             raise Problem(
                 "conflict",
-                _("The record has no external id, so a change of it could not be told from a new record. Send an external_id for it too."),
+                _("Without external id its change could not be told from a new record. Send an external_id too."),
                 code="no_external_id",
                 field="external_id",
             )
         elif (str(wanted_system), str(wanted)) != (system, key):
-            raise ValidationError({"external_id": [_("The external id names the record; it cannot be changed.")]}, code="read_only")
+            raise ValidationError(
+                {"external_id": [_("The external id names the record; it cannot be changed.")]}, code="read_only"
+            )
         return system, key
 
     def give_external_id(self, instance: Any, system: str, key: str) -> None:
@@ -204,14 +209,19 @@ class RecordViewSet(ListMixin, StrictViewSet):
     def _refuse_read_only(self, given: dict[str, Any], shown: Mapping[str, Any]) -> None:
         """Drop what is shown but cannot be written, if it is as it was; refuse it if somebody tries to change it."""
         writable = {field.name for field in self._target.fields} | ({"custom"} if self._target.custom_of else set())
-        for name in [name for name in given if name in self.get_serializer().fields and name not in writable]:
+        known: Any = self.get_serializer()
+        for name in [name for name in given if name in known.fields and name not in writable]:
             if name not in shown or given.pop(name) != shown[name]:
-                raise ValidationError({name: [_("This is worked out and cannot be written. Leave it out.")]}, code="read_only")
+                raise ValidationError(
+                    {name: [_("This is worked out and cannot be written. Leave it out.")]}, code="read_only"
+                )
 
     def _refuse_emptied_links(self, given: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
         for name in self.links:
             if name in given and given[name] in (None, "") and shown[name] not in (None, ""):
-                raise ValidationError({name: [_("It can be replaced but not emptied here. Empty it in the admin.")]}, code="not_emptied")
+                raise ValidationError(
+                    {name: [_("It can be replaced but not emptied here. Empty it in the admin.")]}, code="not_emptied"
+                )
 
     # Storing many ---------------------------------------------------------------------------------------------------
 
@@ -227,7 +237,8 @@ class RecordViewSet(ListMixin, StrictViewSet):
         if isinstance(records, list) and len(records) > MAX_RECORDS:
             raise Problem(
                 "too_large",
-                _("A request takes at most %(limit)d records, not %(count)d. Send several.") % {"limit": MAX_RECORDS, "count": len(records)},
+                _("A request takes at most %(limit)d records, not %(count)d. Send several.")
+                % {"limit": MAX_RECORDS, "count": len(records)},
                 code="too_many_records",
                 field="records",
             )
@@ -243,9 +254,14 @@ class RecordViewSet(ListMixin, StrictViewSet):
             strict=asked["strict"],
         )
         if report.bad and (asked["strict"] or report.bad == report.rows):
-            text = _("%(bad)d of %(rows)d records were refused; nothing was stored.") % {"bad": report.bad, "rows": report.rows}
+            text = _("%(bad)d of %(rows)d records were refused; nothing was stored.") % {
+                "bad": report.bad,
+                "rows": report.rows,
+            }
             raise Problem("bad_records", text, errors=error_items(report.errors, with_index=True))
-        return Response(report_document(report, request), status.HTTP_207_MULTI_STATUS if report.bad else status.HTTP_200_OK)
+        return Response(
+            report_document(report, request), status.HTTP_207_MULTI_STATUS if report.bad else status.HTTP_200_OK
+        )
 
     # Deleting -------------------------------------------------------------------------------------------------------
 
@@ -297,7 +313,11 @@ def _refuse_unknown_names(body: Mapping[str, Any], known: Mapping[str, Any]) -> 
     for name in body:
         if name not in known:
             guess = closest(name, known)
-            text = _("There is no field “%(name)s” here. Did you mean “%(guess)s”?") if guess else _("There is no field “%(name)s” here. There are: %(known)s.")
+            text = (
+                _("There is no field “%(name)s” here. Did you mean “%(guess)s”?")
+                if guess
+                else _("There is no field “%(name)s” here. There are: %(known)s.")
+            )
             filled = text % {"name": shorten(name), "guess": guess, "known": ", ".join(known)}
             errors.append(error_item(filled, code="unknown_field", field=shorten(name)))
     if errors:
@@ -310,8 +330,14 @@ def _saved_mapping(key: str | None, target: str) -> dict[str, Any] | None:
     known = dict(ImportMapping.objects.filter(target=target).values_list("key", "spec"))
     if key not in known:
         guess = closest(key, known)
-        text = _("There is no such import mapping. Did you mean “%(guess)s”?") if guess else _("There is no such import mapping. There are: %(known)s.")
-        raise ValidationError({"mapping": [text % {"guess": guess, "known": ", ".join(known) or "–"}]}, code="unknown_mapping")
+        text = (
+            _("There is no such import mapping. Did you mean “%(guess)s”?")
+            if guess
+            else _("There is no such import mapping. There are: %(known)s.")
+        )
+        raise ValidationError(
+            {"mapping": [text % {"guess": guess, "known": ", ".join(known) or "–"}]}, code="unknown_mapping"
+        )
     return dict(known[key])
 
 
@@ -320,11 +346,14 @@ def _check_cascade(request: Request, instance: Model) -> None:
     collector = Collector(using="default", origin=instance)
     collector.collect([instance])
     models = {*collector.data, *(rows.model for rows in collector.fast_deletes if isinstance(rows, QuerySet))}
-    needed = sorted(f"{model._meta.app_label}.delete_{model._meta.model_name}" for model in models if not model._meta.auto_created)
+    needed = sorted(
+        f"{model._meta.app_label}.delete_{model._meta.model_name}" for model in models if not model._meta.auto_created
+    )
     missing = [right for right in needed if not request.user.has_perm(right)]
     if missing:
         raise Problem(
             "permission_denied",
-            _("With it other records would be deleted; you need the right %(rights)s.") % {"rights": ", ".join(missing)},
+            _("With it other records would be deleted; you need the right %(rights)s.")
+            % {"rights": ", ".join(missing)},
             code="cascade",
         )

@@ -9,9 +9,14 @@ from rest_framework.renderers import JSONRenderer
 class SafeJSONRenderer(JSONRenderer):
     """JSON in UTF-8; what UTF-8 cannot hold (half a character that a message repeats) is written as an escape."""
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
         try:
             return super().render(data, accepted_media_type, renderer_context)
         except UnicodeEncodeError:
-            self.ensure_ascii = True
-            return super().render(data, accepted_media_type, renderer_context)
+            return _Escaped().render(data, accepted_media_type, renderer_context)
+
+
+class _Escaped(JSONRenderer):
+    ensure_ascii = True

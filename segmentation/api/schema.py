@@ -21,16 +21,25 @@ IF_MATCH = OpenApiParameter(
     description=_("ETag of the record as you read it: the change is refused with 412 if it was changed meanwhile."),
 )
 IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description=_("ETag you have: 304 without content if it is still the present one.")
+    "If-None-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description=_("ETag you have: 304 without content if it is still the present one."),
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description=_("Any text that stands for this request, such as a UUID: sent again within 7 days, it gives the same answer and does nothing."),
+    description=_(
+        "Stands for this request, such as a UUID: sent again within 7 days, it does nothing and is answered alike."
+    ),
 )
 ETAG = OpenApiParameter(
-    "ETag", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200, 201], description=_("State of the record, for If-Match and If-None-Match.")
+    "ETag",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    response=[200, 201],
+    description=_("State of the record, for If-Match and If-None-Match."),
 )
 
 SUMMARIES = {
@@ -43,13 +52,17 @@ SUMMARIES = {
     "upsert": _("Store up to 1000 by their external ids"),
 }
 DESCRIPTIONS = {
-    "list": _("Pages in a stable order. Filters are combined with “and”; a range is from __gte (included) to __lt (not included)."),
+    "list": _(
+        "Pages in a stable order. Filters are combined with “and”; a range is from __gte (included) to __lt (excluded)."
+    ),
     "retrieve": _("By primary key. By external id: list with external_id and source_system."),
     "create": _("201 when it is new, 200 when it was there: then the fields that are given are changed."),
     "update": _("Fields left out are emptied; links to other records stay."),
     "partial_update": _("Fields left out stay."),
     "destroy": _("For corrections. Histories of journeys are brought up to date as with any change."),
-    "upsert": _("The good records are stored and the bad ones reported by position and field (207); with strict nothing is stored if one is bad (422)."),
+    "upsert": _(
+        "Good records are stored, bad ones reported by position and field (207); strict stores all or nothing (422)."
+    ),
 }
 PROBLEMS = {
     "list": (400,),
@@ -66,6 +79,8 @@ ALWAYS = (401, 403, 500, 503)
 class ProblemSchema(AutoSchema):
     """Adds the problems to each operation, and knows the actions of `RecordViewSet`."""
 
+    view: Any
+
     def get_tags(self) -> list[str]:
         target = getattr(self.view, "target", None)
         return [target] if target else list(super().get_tags())
@@ -73,7 +88,7 @@ class ProblemSchema(AutoSchema):
     def get_summary(self) -> Any:
         return super().get_summary() or (SUMMARIES.get(self._action) if self._is_record else None)
 
-    def get_description(self) -> Any:
+    def get_description(self) -> Any:  # type: ignore[override]
         return DESCRIPTIONS.get(self._action, "") if self._is_record else super().get_description()
 
     def get_request_serializer(self) -> Any:
@@ -98,7 +113,9 @@ class ProblemSchema(AutoSchema):
                 case "upsert":
                     return {
                         200: OpenApiResponse(ReportSerializer, _("All records are good.")),
-                        207: OpenApiResponse(ReportSerializer, _("The good records are stored; “problems” has the bad ones.")),
+                        207: OpenApiResponse(
+                            ReportSerializer, _("The good records are stored; “problems” has the bad ones.")
+                        ),
                     }
         return super().get_response_serializers()
 
@@ -125,7 +142,9 @@ class ProblemSchema(AutoSchema):
         for status in sorted(set(statuses)):
             if str(status) not in found:
                 title = " / ".join(str(kind.title) for kind in PROBLEM_TYPES.values() if kind.status == status)
-                found[str(status)] = self._get_response_for_code(OpenApiResponse(ProblemSerializer, title), str(status), [PROBLEM_JSON])
+                found[str(status)] = self._get_response_for_code(
+                    OpenApiResponse(ProblemSerializer, title), str(status), [PROBLEM_JSON]
+                )
         return found
 
     @property

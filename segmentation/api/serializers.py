@@ -134,21 +134,27 @@ class ContactSerializer(ShownSerializer):
 # Taken --------------------------------------------------------------------------------------------------------------
 
 
-RECORDS_HELP = _("Up to 1000 records. A field left out stays as it is, an empty one or null is emptied; links to other records stay.")
+RECORDS_HELP = _(
+    "Up to 1000 records. A field left out stays as it is, an empty one or null is emptied; links to other records stay."
+)
 
 
 class UpsertSerializer(serializers.Serializer[Any]):
     """The batch around the records; the records themselves are read by the one writer."""
 
-    source_system = serializers.SlugField(max_length=40, default="", allow_blank=True, help_text=_("Whose external ids these are; “crm” when left out."))
+    source_system = serializers.SlugField(
+        max_length=40, default="", allow_blank=True, help_text=_("Whose external ids these are; “crm” when left out.")
+    )
     records = serializers.ListField(allow_empty=False, help_text=RECORDS_HELP)
     dry_run = serializers.BooleanField(default=False, help_text=_("Check and count everything, store nothing."))
-    strict = serializers.BooleanField(default=False, help_text=_("Store nothing if a record is bad; otherwise the good ones are stored."))
+    strict = serializers.BooleanField(
+        default=False, help_text=_("Store nothing if a record is bad; otherwise the good ones are stored.")
+    )
     mapping = serializers.SlugField(
         max_length=60,
         required=False,
         allow_null=True,
-        help_text=_("Key of a saved import mapping whose time zone, meanings of CRM stages, new types and custom fields are used."),
+        help_text=_("Key of a saved import mapping: its time zone, CRM stages, new types and custom fields are used."),
     )
 
 
@@ -163,10 +169,14 @@ def record_serializer(target_key: str, example: Mapping[str, Any]) -> type[seria
     if target.custom_of:
         described["custom"] = serializers.DictField(required=False, help_text=help_of(model_name, "custom"))
     made = type(f"{target.model.__name__}RecordSerializer", (serializers.Serializer,), described)
-    return extend_schema_serializer(examples=[OpenApiExample(str(target.model._meta.verbose_name), value=dict(example), request_only=True)])(made)
+    return extend_schema_serializer(
+        examples=[OpenApiExample(str(target.model._meta.verbose_name), value=dict(example), request_only=True)]
+    )(made)
 
 
-def upsert_serializer(target_key: str, record: type[serializers.Serializer[Any]], example: Mapping[str, Any]) -> type[UpsertSerializer]:
+def upsert_serializer(
+    target_key: str, record: type[serializers.Serializer[Any]], example: Mapping[str, Any]
+) -> type[UpsertSerializer]:
     """Return a serializer that describes a batch of such records."""
     name = record.__name__.removesuffix("RecordSerializer")
     made = type(f"{name}UpsertSerializer", (UpsertSerializer,), {"records": record(many=True, help_text=RECORDS_HELP)})
@@ -175,13 +185,18 @@ def upsert_serializer(target_key: str, record: type[serializers.Serializer[Any]]
 
 
 def _described(field: kinds.Field, model_name: str) -> serializers.Field[Any, Any, Any, Any]:
-    common: dict[str, Any] = {"required": field.required, "help_text": help_of(model_name, field.name) or field.help_text or field.label}
+    common: dict[str, Any] = {
+        "required": field.required,
+        "help_text": help_of(model_name, field.name) or field.help_text or field.label,
+    }
     if not field.required:
         common["allow_null"] = True
     kind = field.kind
     match kind:
         case kinds.Number():
-            return serializers.DecimalField(max_digits=kind.digits + kind.places, decimal_places=kind.places, coerce_to_string=False, **common)
+            return serializers.DecimalField(
+                max_digits=kind.digits + kind.places, decimal_places=kind.places, coerce_to_string=False, **common
+            )
         case kinds.Whole():
             return serializers.IntegerField(min_value=kind.minimum, max_value=kind.maximum // kind.factor, **common)
         case kinds.Instant():
@@ -223,7 +238,12 @@ class ErrorSerializer(serializers.Serializer[Any]):
                 "detail": "There is no parameter “regoin”. Did you mean “region”?",
                 "instance": "/api/v1/accounts/",
                 "errors": [
-                    {"field": "regoin", "code": "unknown_parameter", "value": "DACH", "detail": "There is no parameter “regoin”. Did you mean “region”?"}
+                    {
+                        "field": "regoin",
+                        "code": "unknown_parameter",
+                        "value": "DACH",
+                        "detail": "There is no parameter “regoin”. Did you mean “region”?",
+                    }
                 ],
             },
             response_only=True,
@@ -239,8 +259,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text=_("A stable word for programs, finer than the type."))
     detail = serializers.CharField(help_text=_("What is wrong and what to do."))
     instance = serializers.CharField(help_text=_("Path of the request."))
-    errors = ErrorSerializer(many=True, help_text=_("Each thing that is wrong; may be empty."))
-
+    errors = ErrorSerializer(many=True, help_text=_("Each thing that is wrong; may be empty."))  # type: ignore[assignment]
 
 
 class RecordProblemSerializer(serializers.Serializer[Any]):
@@ -251,7 +270,7 @@ class RecordProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(help_text=_("The kind of problem in words."))
     status = serializers.IntegerField(help_text=_("The status the record alone would have got."))
     detail = serializers.CharField(help_text=_("What is wrong and what to do."))
-    errors = ErrorSerializer(many=True, help_text=_("Each field that is wrong."))
+    errors = ErrorSerializer(many=True, help_text=_("Each field that is wrong."))  # type: ignore[assignment]
 
 
 class ReportSerializer(serializers.Serializer[Any]):
@@ -265,9 +284,11 @@ class ReportSerializer(serializers.Serializer[Any]):
     duplicates = serializers.IntegerField(help_text=_("Records that are the same as a later one of the batch."))
     bad = serializers.IntegerField(help_text=_("Records that were refused."))
     flagged = serializers.DictField(
-        child=serializers.IntegerField(), help_text=_("Records that were taken but deserve a look, by reason: late, future, no_account ...")
+        child=serializers.IntegerField(),
+        help_text=_("Records that were taken but deserve a look, by reason: late, future, no_account ..."),
     )
     created = serializers.DictField(
-        child=serializers.ListField(child=serializers.CharField()), help_text=_("What was made on the way: teams, CRM stages, activity types.")
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text=_("What was made on the way: teams, CRM stages, activity types."),
     )
     problems = RecordProblemSerializer(many=True, help_text=_("The refused records, by position and field."))

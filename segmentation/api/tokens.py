@@ -1,6 +1,5 @@
 """Getting and ending tokens."""
 
-
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
@@ -23,12 +22,16 @@ class LoginView(knox_views.LoginView):
         operation_id="login",
         tags=["auth"],
         summary=_("Get a token"),
-        description=_("Send user name and password by HTTP Basic, or be logged in in the browser. The token is shown this once."),
+        description=_(
+            "Send user name and password by HTTP Basic, or be logged in in the browser. The token is shown this once."
+        ),
         request=None,
         responses=inline_serializer(
             "Login",
             {
-                "token": serializers.CharField(help_text=_("For the header “Authorization: Token …”. Only its hash is stored.")),
+                "token": serializers.CharField(
+                    help_text=_("For the header “Authorization: Token …”. Only its hash is stored.")
+                ),
                 "expiry": serializers.DateTimeField(help_text=_("Until when it can be used.")),
             },
         ),
@@ -38,7 +41,7 @@ class LoginView(knox_views.LoginView):
         if answer.status_code == status.HTTP_403_FORBIDDEN:
             raise Problem(
                 "permission_denied",
-                _t("You have as many tokens as a user may have. End one with POST auth/logout/, or all with auth/logoutall/."),
+                _t("You have as many tokens as allowed. End one with POST auth/logout/, or all with auth/logoutall/."),
                 code="too_many_tokens",
             )
         return answer

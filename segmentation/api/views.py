@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from segmentation.api.errors import PROBLEM_TYPES, Problem, ProblemType
-from segmentation.api.filters import SearchFilter, StrictFilter, TextField, make_filterset
+from segmentation.api.filter_fields import TextField
+from segmentation.api.filters import SearchFilter, StrictFilter, make_filterset
 from segmentation.api.problems import type_address
 from segmentation.api.records import RecordViewSet
 from segmentation.api.serializers import AccountSerializer, ContactSerializer, record_serializer, upsert_serializer
@@ -27,9 +28,18 @@ AccountFilterSet = make_filterset(
     Account,
     keyed={"team": "key"},
     also={
-        "search": SearchFilter("name", "domain", lists=("other_names",), help_text=_("Text in name, other names or domain, whatever the case.")),
-        "name__iexact": StrictFilter("name", "iexact", TextField(), {"type": "string"}, _("Name: exactly this, whatever the case.")),
-        "parent__external_id": StrictFilter("parent__external_id", "exact", TextField(), {"type": "string"}, _("External id of the parent company.")),
+        "search": SearchFilter(
+            "name",
+            "domain",
+            lists=("other_names",),
+            help_text=_("Text in name, other names or domain, whatever the case."),
+        ),
+        "name__iexact": StrictFilter(
+            "name", "iexact", TextField(), {"type": "string"}, _("Name: exactly this, whatever the case.")
+        ),
+        "parent__external_id": StrictFilter(
+            "parent__external_id", "exact", TextField(), {"type": "string"}, _("External id of the parent company.")
+        ),
     },
     without={"custom": CUSTOM_REASON},
 )
@@ -37,8 +47,12 @@ ContactFilterSet = make_filterset(
     Contact,
     also={
         "search": SearchFilter("name", "email", help_text=_("Text in name or mail address, whatever the case.")),
-        "email__iexact": StrictFilter("email", "iexact", TextField(), {"type": "string"}, _("Mail address, whatever the case.")),
-        "account__external_id": StrictFilter("account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")),
+        "email__iexact": StrictFilter(
+            "email", "iexact", TextField(), {"type": "string"}, _("Mail address, whatever the case.")
+        ),
+        "account__external_id": StrictFilter(
+            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
+        ),
     },
     without={"custom": CUSTOM_REASON},
 )
@@ -136,7 +150,12 @@ class ProblemTypeView(APIView):
     permission_classes = [AllowAny]
     authentication_classes = ()
 
-    @extend_schema(operation_id="problem_types_retrieve", tags=["problems"], summary=_("Explain a kind of problem"), responses=_PROBLEM_TYPE)
+    @extend_schema(
+        operation_id="problem_types_retrieve",
+        tags=["problems"],
+        summary=_("Explain a kind of problem"),
+        responses=_PROBLEM_TYPE,
+    )
     def get(self, request: Request, code: str) -> Response:
         if code not in PROBLEM_TYPES:
             raise Problem("not_found", _t("There is no such kind of problem."), field="code", value=code)
@@ -145,7 +164,7 @@ class ProblemTypeView(APIView):
 
 @extend_schema(exclude=True)
 class NowhereView(APIView):
-    """Addresses of the API that do not exist: a problem as everywhere else, and a redirect where only the last slash is missing."""
+    """Addresses that do not exist: a problem like any other, or a redirect where only the last slash is missing."""
 
     permission_classes = [AllowAny]
     authentication_classes = ()
@@ -154,12 +173,22 @@ class NowhereView(APIView):
         address = f"{request.path}/"
         if not request.path.endswith("/") and _leads_somewhere(address):
             if request.method in ("GET", "HEAD"):
-                self.redirect_to = address + (f"?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else "")
+                self.redirect_to = address + (
+                    f"?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else ""
+                )
                 return
-            raise Problem("not_found", _t("The address ends with a slash: %(address)s") % {"address": address}, code="missing_slash")
+            raise Problem(
+                "not_found",
+                _t("The address ends with a slash: %(address)s") % {"address": address},
+                code="missing_slash",
+            )
         root, known = _endpoints(request)
         guess = closest(kwargs.get("rest", "").split("/")[0], known)
-        text = _t("There is no such address. Did you mean %(guess)s?") if guess else _t("There is no such address. See %(docs)s.")
+        text = (
+            _t("There is no such address. Did you mean %(guess)s?")
+            if guess
+            else _t("There is no such address. See %(docs)s.")
+        )
         raise Problem("not_found", text % {"guess": f"{root}{guess}/", "docs": f"{root}docs/"})
 
     def get(self, request: Request, rest: str = "") -> HttpResponse:
@@ -175,6 +204,19 @@ def _leads_somewhere(address: str) -> bool:
 
 def _endpoints(request: Request) -> tuple[str, list[str]]:
     """Return the address below which the API lies, and the first words of what is there."""
-    root = request.path[: len(request.path) - len(request.resolver_match.kwargs.get("rest", ""))] if request.resolver_match else "/"
-    words = ["accounts", "contacts", "activities", "opportunities", "opportunity-changes", "activity-types", "crm-stages", "journeys"]
+    root = (
+        request.path[: len(request.path) - len(request.resolver_match.kwargs.get("rest", ""))]
+        if request.resolver_match
+        else "/"
+    )
+    words = [
+        "accounts",
+        "contacts",
+        "activities",
+        "opportunities",
+        "opportunity-changes",
+        "activity-types",
+        "crm-stages",
+        "journeys",
+    ]
     return root, [*words, "auth", "problems", "schema", "docs"]

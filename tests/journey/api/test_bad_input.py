@@ -50,7 +50,7 @@ HOSTILE: dict[str, Any] = {
     "a list of lists": [["a"], None, {}],
     "an open bracket": "[",
     "a thousand open brackets": "[" * 100_000,
-    "quotes and backslashes": '\\"\'$$;--\\N\\.',
+    "quotes and backslashes": "\\\"'$$;--\\N\\.",
     "a backslash in a list": ['\\"{},', "\\"],
     "a formula": "=cmd|'/c calc'!A0",
     "line ends": "a\r\n\u2028b",
@@ -82,7 +82,9 @@ def each_field(target, value):
     found = get_target(target)
     records = [{**GOOD[target], "external_id": f"X-{field.name}", field.name: value} for field in found.fields]
     if found.custom_of:
-        records += [{**GOOD[target], "external_id": f"Y-{type_}", "custom": {f"c_{type_}": value}} for type_ in CustomField.Type]
+        records += [
+            {**GOOD[target], "external_id": f"Y-{type_}", "custom": {f"c_{type_}": value}} for type_ in CustomField.Type
+        ]
     return records[:3] if len(str(value)) > 10_000 else records
 
 
@@ -101,7 +103,9 @@ def test_a_hostile_value_in_any_field_is_stored_or_refused_by_field(api, there, 
         assert all(error["code"] and error["detail"] for problem in report["problems"] for error in problem["errors"])
 
 
-@pytest.mark.parametrize("name", ["NUL", "half a character", "an object", "a list of lists", "a huge number", "nothing"])
+@pytest.mark.parametrize(
+    "name", ["NUL", "half a character", "an object", "a list of lists", "a huge number", "nothing"]
+)
 def test_a_hostile_value_in_one_record_is_no_500(api, there, name):
     for target in TARGETS:
         for field in get_target(target).fields:
@@ -114,7 +118,9 @@ def test_a_hostile_name_of_a_field_is_refused(api, name):
     key = name if isinstance(HOSTILE[name], dict) else HOSTILE[name]
     problem = check_problem(api.post("accounts/", {"external_id": "X-1", "name": "One", key: 1, "custom": {}}))
     assert problem["status"] == 422
-    assert check_problem(api.post("accounts/", {"external_id": "X-1", "name": "One", "custom": {key: 1}}))["status"] == 422
+    assert (
+        check_problem(api.post("accounts/", {"external_id": "X-1", "name": "One", "custom": {key: 1}}))["status"] == 422
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,10 @@ def test_random_records_are_never_a_500(api, there):
         target = rng.choice(list(targets()))
         names = [field.name for field in get_target(target).all_fields()] + ["custom", "nonsense"]
         records = [
-            {"external_id": f"R-{rng.randrange(12)}", **{rng.choice(names): rng.choice(pool) for _ in range(rng.randrange(6))}}
+            {
+                "external_id": f"R-{rng.randrange(12)}",
+                **{rng.choice(names): rng.choice(pool) for _ in range(rng.randrange(6))},
+            }
             for _ in range(20)
         ]
         answer = api.post(f"{target}/upsert/", {"records": records, "strict": rng.random() < 0.2})

@@ -81,7 +81,9 @@ def test_what_is_taken_has_an_example(description, target):
 def test_the_examples_are_taken_as_they_are(description, api):
     for target in OURS:
         for path in (f"{target}/", f"{target}/upsert/"):
-            examples = description["paths"][f"/api/v1/{path}"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+            examples = description["paths"][f"/api/v1/{path}"]["post"]["requestBody"]["content"]["application/json"][
+                "examples"
+            ]
             for example in examples.values():
                 answer = api.post(path, example["value"])
                 assert answer.status_code in (200, 201), (path, answer.content)

@@ -13,7 +13,9 @@ from tests.segmentation.api.support import check_problem, store
 def test_journeys_are_listed_with_their_versions(api):
     found = {row["key"]: row for row in api.get("journeys/").json()["results"]}
     assert {"standard", "extended"} <= set(found)
-    assert [(v["number"], v["state"], v["has_history"]) for v in found["extended"]["versions"]] == [(1, "published", False)]
+    assert [(v["number"], v["state"], v["has_history"]) for v in found["extended"]["versions"]] == [
+        (1, "published", False)
+    ]
     assert api.get("journeys/extended/").json() == found["extended"]
     assert api.get("journeys/?unit=contact").json()["results"] == []
 
@@ -52,7 +54,10 @@ def test_stages_are_counted_at_a_moment_and_explained(api):
         {"external_id": "A-1", "name": "One", "domain": "one.example", "created_in_source_at": unseen.isoformat()},
         {"external_id": "A-2", "name": "Two", "created_in_source_at": unseen.isoformat()},
     )
-    store("activities", {"external_id": "E-1", "account": "A-1", "type": "page_view", "occurred_at": seen.isoformat(), "minutes": 5})
+    store(
+        "activities",
+        {"external_id": "E-1", "account": "A-1", "type": "page_view", "occurred_at": seen.isoformat(), "minutes": 5},
+    )
     replay()
 
     counts = api.get("journeys/extended/stages/").json()
@@ -63,10 +68,15 @@ def test_stages_are_counted_at_a_moment_and_explained(api):
     long_ago = api.get("journeys/extended/stages/?as_of=1995-01-01").json()
     assert {row["share"] for row in long_ago["stages"]} == {None}
 
-    by_id, by_domain = api.get("journeys/extended/explain/?account=A-1").json(), api.get("journeys/extended/explain/?account=one.example").json()
+    by_id, by_domain = (
+        api.get("journeys/extended/explain/?account=A-1").json(),
+        api.get("journeys/extended/explain/?account=one.example").json(),
+    )
     assert (by_id["stage"]["key"], by_id["entity"]["external_id"], by_id["next"]["key"]) == ("aware", "A-1", "mqa")
     assert by_domain["text"].splitlines()[1:] == by_id["text"].splitlines()[1:]
-    earlier = api.get(f"journeys/extended/explain/?account=A-1&version=1&at={(seen - dt.timedelta(days=1)).isoformat()}").json()
+    earlier = api.get(
+        f"journeys/extended/explain/?account=A-1&version=1&at={(seen - dt.timedelta(days=1)).isoformat()}"
+    ).json()
     assert earlier["stage"]["key"] == "none"
     assert check_problem(api.get("journeys/extended/explain/?account=A-1&at=1995-01-01"))["code"] == "before_history"
 

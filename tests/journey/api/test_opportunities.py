@@ -11,7 +11,14 @@ def deal(api):
     for position, (name, meaning) in enumerate([("Lead", "identified"), ("Proposal", "active"), ("Won", "won")]):
         CrmStage.objects.get_or_create(name=name, defaults={"meaning": meaning, "position": position})
     store("accounts", {"external_id": "A-1", "name": "One"})
-    record = {"external_id": "O-1", "account": "A-1", "name": "Deal", "crm_stage": "Lead", "stage_at": "2026-01-01", "amount": 100}
+    record = {
+        "external_id": "O-1",
+        "account": "A-1",
+        "name": "Deal",
+        "crm_stage": "Lead",
+        "stage_at": "2026-01-01",
+        "amount": 100,
+    }
     return api.post("opportunities/", record).json()
 
 
@@ -22,7 +29,9 @@ def state(api, deal):
 
 def test_a_new_deal_has_its_first_change(api, deal):
     changes = api.get("opportunity-changes/?opportunity__external_id=O-1").json()["results"]
-    assert [(row["crm_stage"], row["amount"], row["occurred_at"]) for row in changes] == [("Lead", "100.00", "2026-01-01T00:00:00Z")]
+    assert [(row["crm_stage"], row["amount"], row["occurred_at"]) for row in changes] == [
+        ("Lead", "100.00", "2026-01-01T00:00:00Z")
+    ]
 
 
 def test_a_change_of_stage_or_amount_becomes_a_change_of_the_history(api, deal):
@@ -33,13 +42,19 @@ def test_a_change_of_stage_or_amount_becomes_a_change_of_the_history(api, deal):
 
 
 def test_a_dated_change_moves_the_deal(api, deal):
-    answer = api.post("opportunity-changes/", {"external_id": "H-1", "opportunity": "O-1", "crm_stage": "Won", "occurred_at": "2026-03-01"})
+    answer = api.post(
+        "opportunity-changes/",
+        {"external_id": "H-1", "opportunity": "O-1", "crm_stage": "Won", "occurred_at": "2026-03-01"},
+    )
     assert answer.status_code == 201
     assert state(api, deal) == ("Won", "100.00", "2026-03-01T00:00:00Z")
 
 
 def test_a_change_that_is_taken_back_leaves_the_deal_as_it_was(api, deal):
-    change = api.post("opportunity-changes/", {"external_id": "H-1", "opportunity": "O-1", "crm_stage": "Won", "occurred_at": "2026-03-01"}).json()
+    change = api.post(
+        "opportunity-changes/",
+        {"external_id": "H-1", "opportunity": "O-1", "crm_stage": "Won", "occurred_at": "2026-03-01"},
+    ).json()
     assert api.delete(f"opportunity-changes/{change['id']}/").status_code == 204
     assert state(api, deal) == ("Lead", "100.00", None)
 
@@ -51,7 +66,10 @@ def test_a_deal_whose_only_change_is_taken_back_has_no_stage(api, deal):
 
 
 def test_a_correction_of_a_change_keeps_what_it_does_not_name(api, deal):
-    change = api.post("opportunity-changes/", {"external_id": "H-1", "opportunity": "O-1", "crm_stage": "Proposal", "occurred_at": "2026-02-01"}).json()
+    change = api.post(
+        "opportunity-changes/",
+        {"external_id": "H-1", "opportunity": "O-1", "crm_stage": "Proposal", "occurred_at": "2026-02-01"},
+    ).json()
     shown = api.patch(f"opportunity-changes/{change['id']}/", {"amount": 70}).json()
     assert (shown["crm_stage"], shown["amount"], shown["occurred_at"]) == ("Proposal", "70.00", "2026-02-01T00:00:00Z")
     assert state(api, deal) == ("Proposal", "70.00", None)

@@ -27,11 +27,33 @@ FEW, MANY = 5, 60
 def batch(target, number, offset=0):
     """Return records that refer to others in every way they can."""
     made = {
-        "accounts": lambda n: {"external_id": f"A-{n}", "name": f"Company {n}", "team": f"Team {n % 3}", "parent": "A-0" if n else None},
+        "accounts": lambda n: {
+            "external_id": f"A-{n}",
+            "name": f"Company {n}",
+            "team": f"Team {n % 3}",
+            "parent": "A-0" if n else None,
+        },
         "contacts": lambda n: {"external_id": f"C-{n}", "account": f"A-{n}", "name": f"Person {n}", "job_title": "CTO"},
-        "activities": lambda n: {"external_id": f"E-{n}", "contact": f"C-{n}", "type": ["webinar", "page_view"][n % 2], "occurred_at": f"2026-01-{n % 28 + 1:02d}"},
-        "opportunities": lambda n: {"external_id": f"O-{n}", "account": f"A-{n}", "contact": f"C-{n}", "team": f"Team {n % 3}", "crm_stage": f"Stage {n % 3}", "amount": n},
-        "opportunity-changes": lambda n: {"external_id": f"H-{n}", "opportunity": f"O-{n}", "crm_stage": f"Stage {n % 3}", "occurred_at": "2026-01-01"},
+        "activities": lambda n: {
+            "external_id": f"E-{n}",
+            "contact": f"C-{n}",
+            "type": ["webinar", "page_view"][n % 2],
+            "occurred_at": f"2026-01-{n % 28 + 1:02d}",
+        },
+        "opportunities": lambda n: {
+            "external_id": f"O-{n}",
+            "account": f"A-{n}",
+            "contact": f"C-{n}",
+            "team": f"Team {n % 3}",
+            "crm_stage": f"Stage {n % 3}",
+            "amount": n,
+        },
+        "opportunity-changes": lambda n: {
+            "external_id": f"H-{n}",
+            "opportunity": f"O-{n}",
+            "crm_stage": f"Stage {n % 3}",
+            "occurred_at": "2026-01-01",
+        },
     }[target]
     return [made(n) for n in range(offset, offset + number)]
 
@@ -62,7 +84,16 @@ def check(measured):
     assert measured == {name: expected.get(name) for name in measured}
 
 
-LISTS = ["accounts", "contacts", "activities", "opportunities", "opportunity-changes", "activity-types", "crm-stages", "journeys"]
+LISTS = [
+    "accounts",
+    "contacts",
+    "activities",
+    "opportunities",
+    "opportunity-changes",
+    "activity-types",
+    "crm-stages",
+    "journeys",
+]
 
 
 @pytest.mark.parametrize("target", LISTS)
@@ -76,7 +107,9 @@ def test_a_list_needs_as_many_queries_for_few_rows_as_for_many(client, target):
 
 @pytest.mark.parametrize("model", [Account, Contact, Activity, Opportunity, OpportunityChange])
 def test_one_record(client, model):
-    target = {Account: "accounts", Contact: "contacts", Activity: "activities", Opportunity: "opportunities"}.get(model, "opportunity-changes")
+    target = {Account: "accounts", Contact: "contacts", Activity: "activities", Opportunity: "opportunities"}.get(
+        model, "opportunity-changes"
+    )
     number, _answer = counted(client, "get", f"{target}/{model.objects.latest('pk').pk}/")
     check({f"GET {target}/<id>/": number})
 
