@@ -12,7 +12,10 @@ class SegmentationConfig(AppConfig):
 
         from segmentation.engine import kinds, text
         from segmentation.facts.accounts import field_labels, field_types, flag_names
+        from segmentation.services.jobs import register_job
+        from segmentation.services.uploads import IMPORT_JOB
 
         text.use_translator(gettext, ngettext)
         kinds.field.use_fields(field_labels, field_types)
         kinds.flag.use_flags(flag_names)
+        register_job(IMPORT_JOB, "segmentation.services.uploads.run_import_job")

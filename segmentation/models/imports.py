@@ -44,6 +44,14 @@ class ImportRun(models.Model):
     target = models.CharField(_("what the file holds"), max_length=20, choices=ImportTarget)
     file_name = models.CharField(_("file name"), max_length=300)
     file_sha256 = models.CharField(_("checksum"), max_length=64, blank=True)
+    upload = models.CharField(
+        _("uploaded file"),
+        max_length=80,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("Where an upload waits to be imported, below the folder of uploads."),
+    )
     state = models.CharField(_("state"), max_length=8, choices=State)
     spec = models.JSONField(_("mapping"), default=dict)
     report = models.JSONField(_("report"), default=dict)

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ProblemError, closest
@@ -29,6 +28,7 @@ from segmentation.imports.report import ErrorSink, UpsertReport
 from segmentation.imports.staging import Run, run_import
 from segmentation.imports.targets import get_target
 from segmentation.models import ImportMapping, ImportRun
+from segmentation.services.users import Actor, author
 
 STORED_ERRORS = 200  # bad rows kept with an import; the caller's sink gets all of them
 PREVIEW_ROWS = 10
@@ -75,7 +75,8 @@ def import_file(
     strict: bool = False,
     sink: ErrorSink | None = None,
     file_name: str = "",
-    user: AbstractBaseUser | None = None,
+    user: Actor = None,
+    record: ImportRun | None = None,
 ) -> UpsertReport:
     """Import a CSV file, in one transaction, and keep a record of it.
 
@@ -89,6 +90,7 @@ def import_file(
         sink: gets every bad row; the report keeps the first ones only.
         file_name: what to call the file, if not as on disk.
         user: who asked for it.
+        record: where to keep what came of it; a new one is made when left out.
 
     Returns:
         The counts, and the first bad rows with line, value and reason.
@@ -97,9 +99,9 @@ def import_file(
         ProblemError: a fault of the file or the mapping; nothing was stored.
     """
     started = time.perf_counter()
-    record = ImportRun(
-        target=target, file_name=safe_file_name(file_name or path.name), spec=dict(spec or {}), requested_by=user
-    )
+    record = record or ImportRun(target=target, file_name=safe_file_name(file_name or path.name))
+    record.spec = dict(spec or {})
+    record.requested_by = author(user)
     found = get_target(target)
     try:
         mapping = parse_mapping(spec, target, found.all_fields())
@@ -117,11 +119,11 @@ def import_file(
             from_file=True,
             columns={name: rule.column for name, rule in mapping.columns.items() if rule.column},
             sink=sink,
-            context={"file": record.file_name, **({"user": user.pk} if user else {})},
+            context={"file": record.file_name, **({"user": record.requested_by.pk} if record.requested_by else {})},
         )
         report = _run(run, file, mapping, dry_run=dry_run, strict=strict)
     except ProblemError as error:
-        record.state = ImportRun.State.FAILED
+        record.state = ImportRun.State.PREVIEW if dry_run else ImportRun.State.FAILED
         record.report = {"fault": error.as_dict()}
         record.save()
         raise

@@ -1,19 +1,19 @@
 """Import a CSV file of accounts, contacts, activities, opportunities or opportunity changes."""
 
-import csv
 import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from segmentation.errors import ProblemError
+from segmentation.imports.bad_rows import bad_rows_file
 from segmentation.imports.flags import flag_text
-from segmentation.imports.report import RowError, UpsertReport
+from segmentation.imports.report import ErrorSink, UpsertReport
 from segmentation.imports.targets import targets
 from segmentation.models import ImportTarget
 from segmentation.services.imports import import_file, load_spec, save_mapping
@@ -50,6 +50,10 @@ class Command(BaseCommand):
             report = self._import(target, path, spec, options)
             if options["save_mapping"] and not options["dry_run"] and report.stored:
                 save_mapping(options["save_mapping"], target, spec or {})
+        except OSError as error:
+            raise CommandError(
+                _("The file for the bad rows cannot be written: %(reason)s.") % {"reason": error.strerror or error}
+            ) from error
         except ProblemError as error:
             self._fault(error, options["json"], target, path)
             sys.exit(FAULT)
@@ -63,15 +67,9 @@ class Command(BaseCommand):
     def _import(self, target: str, path: Path, spec: dict[str, Any] | None, options: dict[str, Any]) -> UpsertReport:
         targets()
         with ExitStack() as stack:
-            sink = None
+            sink: ErrorSink | None = None
             if options["errors"]:
-                file = stack.enter_context(options["errors"].open("w", encoding="utf-8-sig", newline=""))
-                writer = csv.writer(file)
-                writer.writerow(["line", "field", "value", "code", "reason"])
-
-                def sink(error: RowError) -> None:
-                    writer.writerow([error.line, error.field, _inert(error.value), error.code, _inert(error.message)])
-
+                sink = stack.enter_context(bad_rows_file(options["errors"]))
             return import_file(
                 target,
                 path,
@@ -134,8 +132,3 @@ class Command(BaseCommand):
             write(_("This was a trial: nothing was stored."))
         elif not report.stored:
             write(_("Nothing was stored, because of the bad rows and --strict."))
-
-
-def _inert(text: str) -> str:
-    """Return a text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠") else text

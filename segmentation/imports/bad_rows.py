@@ -1,0 +1,39 @@
+"""All bad rows of an import as a CSV file that a spreadsheet opens without harm."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from segmentation.imports.report import ErrorSink, RowError
+
+FORMULA_SIGNS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # spreadsheets run what begins with one of these
+
+
+@contextmanager
+def bad_rows_file(path: Path) -> Iterator[ErrorSink]:
+    """Open a file and yield what writes a bad row to it."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["line", "field", "value", "code", "reason"])
+
+        def write(error: RowError) -> None:
+            writer.writerow([error.line, error.field, inert(error.value), error.code, inert(error.message)])
+
+        yield write
+
+
+def inert(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
