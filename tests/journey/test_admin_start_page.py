@@ -68,12 +68,14 @@ class TestFunnel:
         assert aware["url"] in response.content.decode()
         assert len(admin_client.get(aware["url"]).context["cl"].result_list) == 2
 
-    def test_the_newest_published_version_is_shown(self, history):
+    def test_the_newest_published_version_is_shown_once_it_has_a_history(self, history):
         version = JourneyVersion.objects.create(journey=history.version.journey, number=2)
         assert first_shown().version.number == 1
         JourneyVersion.objects.filter(pk=version.pk).update(state="published")
-        shown = first_shown()
-        assert (shown.version.number, shown.history) == (2, None)
+        # Publishing hides nothing: until the new history is built the old one is shown.
+        assert (first_shown().version.number, first_shown().history) == (1, history)
+        fresh = History.objects.create(version=version, state=History.State.CURRENT)
+        assert (first_shown().version.number, first_shown().history) == (2, fresh)
 
     def test_few_queries_make_the_page(self, admin_client, three):
         with CaptureQueriesContext(connection) as queries:
