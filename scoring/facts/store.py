@@ -11,10 +11,11 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fasteners
 import numpy as np
@@ -29,9 +30,11 @@ from segmentation.selectors.touches import current_snapshot, touched_since
 
 FORMAT = 1
 SHARDS = 32
+THREADS = 2
 # Beyond this share of owners read again, one scan of everything is cheaper than the growing delta.
 MOST_DELTA = 0.1
 
+_SPILLED = np.dtype([("position", "i4"), ("time", "i8"), ("seconds", "i4"), ("contact", "i8"), ("number", "i4")])
 _ARRAYS = ("begin", "time", "seconds", "contact", "number", "owners")
 
 
@@ -136,41 +139,44 @@ class FactStore:
         first = np.searchsorted(shard_of, np.arange(SHARDS + 1)).astype(np.int64)
         name = f"base-{uuid.uuid4().hex[:12]}"
         (self.folder / name).mkdir()
-        record = np.dtype([("position", "i4"), ("time", "i8"), ("seconds", "i4"), ("contact", "i8"), ("number", "i4")])
         spills = [open(self.folder / name / f"{shard:02}.spill", "wb+") for shard in range(SHARDS)]  # noqa: SIM115 - closed below
         try:
             for position, time, seconds, contact, number in stream_activities(
                 connection, dimensions, owners, self.owner
             ):
                 order, begin = split(position, shard_of, SHARDS)
-                rows = np.empty(len(order), dtype=record)
+                rows = np.empty(len(order), dtype=_SPILLED)
                 columns: tuple[np.ndarray[Any, Any], ...] = (position, time, seconds, contact, number)
-                for field, array in zip(record.names or (), columns, strict=True):
+                for field, array in zip(_SPILLED.names or (), columns, strict=True):
                     rows[field] = array[order]
                 for shard, spill in enumerate(spills):
                     rows[begin[shard] : begin[shard + 1]].tofile(spill)
-            seen = np.full(len(dimensions.profile_of), -1, dtype=np.int32)
-            for shard, spill in enumerate(spills):
-                spill.seek(0)
-                rows = np.fromfile(spill, dtype=record)
-                spill.close()
-                Path(spill.name).unlink()
-                low, high = int(first[shard]), int(first[shard + 1])
-                arrays = arrange(
-                    *(
-                        np.ascontiguousarray(rows[field])
-                        for field in ("position", "time", "seconds", "contact", "number")
-                    ),
-                    np.empty(0, dtype=np.int64),
-                    low,
-                    high - low,
-                    seen,
-                )
-                self._save(f"{name}/{shard:02}", (*arrays[:5], owners[low:high]))
+
+            def put_in_order(shard: int) -> None:
+                mine = owners[first[shard] : first[shard + 1]]
+                self._arrange(spills[shard], f"{name}/{shard:02}", mine, int(first[shard]), len(dimensions.profile_of))
+
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(put_in_order, range(SHARDS)))
         finally:
             for spill in spills:
                 spill.close()
         self._publish(wanted | {"snapshot": snapshot, "base": name, "delta": None, "owners": len(owners)})
+
+    def _arrange(self, spill: BinaryIO, name: str, owners: Int64s, first: int, contacts: int) -> None:
+        """Put what was spilled of one shard in order and save it. owners: the shard's, from position `first` on."""
+        spill.seek(0)
+        rows = np.fromfile(spill, dtype=_SPILLED)
+        spill.close()
+        Path(spill.name).unlink()
+        arrays = arrange(
+            *(np.ascontiguousarray(rows[field]) for field in ("position", "time", "seconds", "contact", "number")),
+            np.empty(0, dtype=np.int64),
+            first,
+            len(owners),
+            np.full(contacts, -1, dtype=np.int32),
+        )
+        self._save(name, (*arrays[:5], owners))
 
     def _extend(
         self,

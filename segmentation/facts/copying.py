@@ -6,6 +6,8 @@ runs compiled and without the interpreter's lock, at a little more than the spee
 
 import ctypes
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ _DTYPES = {"i8": ">i8", "i4": ">i4", "i2": ">i2", "b1": "u1", "time": ">i8"}
 _NATIVE = {"i8": "i8", "i4": "i4", "i2": "i2", "b1": "?", "time": "i8"}
 _HEADER = 19  # signature, flags, length of the extension
 _CHUNK = 1 << 22
+_LONGEST = 4096  # bytes of a row; fixed-width ones are far shorter
+_TOO_LONG = -3
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -65,13 +69,16 @@ def _take(_context, free, source, target, count):  # type: ignore[no-untyped-def
 
 
 @jit
-def _fill(get, free, connection, pointer, pointer_at, out_at, size, room):  # type: ignore[no-untyped-def]
-    """Fetch rows into `out` until less than `room` bytes are left. Returns bytes filled and libpq's last answer."""
+def _fill(get, free, connection, pointer, pointer_at, out_at, size):  # type: ignore[no-untyped-def]
+    """Fetch rows until less room is left than the longest may need. Returns bytes filled and libpq's last answer."""
     filled = 0
-    while filled + room <= size:
+    while filled + _LONGEST <= size:
         length = _get_copy_data(get, connection, pointer_at)
         if length <= 0:
             return filled, length
+        if length > _LONGEST:
+            _take(free, pointer[0], out_at, 0)
+            return filled, _TOO_LONG
         _take(free, pointer[0], out_at + filled, length)
         filled += length
     return filled, 1
@@ -152,50 +159,54 @@ def read_rows(
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
+_WRONG_WIDTH = "The rows of the query are not all of the declared width: a null, or another type."
+
+
 def _rows_of(buffer: np.ndarray[Any, Any], filled: int, width: int, last: bool) -> tuple[np.ndarray[Any, Any], int]:
     """Whole rows at the beginning of a buffer and the bytes left over. The trailer (-1) is no row."""
     if last:
         if filled < 2 or (filled - 2) % width or not (buffer[filled - 2 : filled] == 255).all():
-            raise ValueError("The rows of the query are not all of the declared width: a null, or another type.")
+            raise ValueError(_WRONG_WIDTH)
         return buffer[: filled - 2], 0
     whole = filled // width * width
     return buffer[:whole], filled - whole
 
 
 def _compiled_blocks(raw: psycopg.Connection[Any], statement: str, width: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Whole rows as they came. While the caller works on one block, a thread fetches the next."""
     get, free = _libpq() or (0, 0)
     pgconn: Any = raw.pgconn  # every implementation has pgconn_ptr, psycopg's protocol for them leaves it out
-    with raw.lock:
+    pointer = np.zeros(1, dtype=np.int64)
+
+    def fill(buffer: np.ndarray[Any, Any], start: int) -> tuple[int, int]:
+        at = buffer.ctypes.data + start
+        filled, answer = _fill(get, free, pgconn.pgconn_ptr, pointer, pointer.ctypes.data, at, len(buffer) - start)
+        if answer == _TOO_LONG:
+            raise ValueError(_WRONG_WIDTH)
+        return start + filled, answer
+
+    with raw.lock, ExitStack() as stack:
         result = pgconn.exec_(statement.encode(raw.info.encoding))
         if result.status != pq.ExecStatus.COPY_OUT:
             raise psycopg.errors.error_from_result(result, encoding=raw.info.encoding)
-        try:
-            buffer = np.empty(_CHUNK + 65_536, dtype=np.uint8)
-            pointer = np.zeros(1, dtype=np.int64)
-            start, answer, first = 0, 1, True
-            while answer > 0:
-                filled, answer = _fill(
-                    get,
-                    free,
-                    pgconn.pgconn_ptr,
-                    pointer,
-                    pointer.ctypes.data,
-                    buffer.ctypes.data + start,
-                    _CHUNK - start,
-                    4096,
-                )
-                filled += start
-                skip = _HEADER if first and filled else 0
-                first = first and not filled
-                if answer == -2:
-                    break
-                rows, left = _rows_of(buffer[skip:], filled - skip, width, last=answer == -1)
-                if len(rows):
-                    yield rows
-                buffer[:left] = buffer[filled - left : filled].copy()
-                start = left
-        finally:
-            _finish(raw, pgconn)
+        stack.callback(_finish, raw, pgconn)
+        buffer, spare = np.empty(_CHUNK, dtype=np.uint8), np.empty(0, dtype=np.uint8)
+        filled, answer = fill(buffer, 0)
+        skip = _HEADER if filled else 0
+        while answer != -2:  # the query failed: _finish says why
+            rows, left = _rows_of(buffer[skip:], filled - skip, width, last=answer == -1)
+            if answer > 0:
+                if not len(spare):
+                    spare = np.empty(_CHUNK, dtype=np.uint8)
+                    pool = stack.enter_context(ThreadPoolExecutor(1))
+                spare[:left] = buffer[filled - left : filled]
+                pending = pool.submit(fill, spare, left)
+            if len(rows):
+                yield rows
+            if answer <= 0:
+                break
+            filled, answer = pending.result()
+            buffer, spare, skip = spare, buffer, 0
 
 
 def _finish(raw: psycopg.Connection[Any], pgconn: Any) -> None:
