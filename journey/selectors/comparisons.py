@@ -11,7 +11,6 @@ from django.utils.translation import gettext, ngettext
 from segmentation.engine.errors import RuleError
 from segmentation.engine.rules import parse_term
 
-
 INDENT = "\u2003"
 
 
