@@ -147,7 +147,7 @@ class MappingForm(forms.Form):
         help_text=_("A name for the next file of this kind. Empty: it is not kept."),
     )
 
-    def __init__(self, *args: Any, run: ImportRun, look: FileLook, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *, run: ImportRun, look: FileLook) -> None:
         self.spec, self.look = dict(run.spec), look
         self.target_fields = get_target(run.target).all_fields(self._custom())
         rules = self.spec.get("columns") or {}
@@ -161,7 +161,7 @@ class MappingForm(forms.Form):
             "new_types": self.spec.get("new_types", ""),
             **{f"field-{name}": column for name, column in chosen.items()},
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         if run.target != ImportTarget.ACTIVITIES:
             del self.fields["new_types"]
         columns = [("", "–"), *((column, column) for column in look.file.header)]
@@ -390,7 +390,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
         messages.error(request, gettext("Nothing was stored, because there are bad rows."))
         return HttpResponseRedirect(request.path)
 
-    def bad_rows_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+    def bad_rows_view(self, request: HttpRequest, run_id: int) -> FileResponse:
         """Hand out all bad rows of an import as CSV."""
         run = ImportRun.objects.filter(pk=run_id).first()
         if not self.has_view_permission(request, run):
@@ -407,7 +407,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        run = ImportRun.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+        run = ImportRun.objects.filter(pk=int(object_id)).first() if object_id and object_id.isdecimal() else None
         context = report_context(run) if run else {}
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})
 

@@ -159,17 +159,13 @@ class EntityTarget(Target):
             pairs = ", ".join(_custom_pair(run, name) for name in custom)
             values["custom"] = f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
         params: dict[str, Any] = {"system": run.source_system}
-        for field in self.model._meta.concrete_fields:
-            if (
-                field.null
-                or (field.has_db_default() and field.column not in values)
-                or field.column in ("id", "source_system")
-            ):
+        for stored in self.model._meta.concrete_fields:
+            name = str(stored.column)
+            if stored.null or (stored.has_db_default() and name not in values) or name in ("id", "source_system"):
                 continue
-            default = field.get_db_prep_save(field.get_default(), run.connection)
-            params[f"d_{field.column}"] = default
-            given = values.get(field.column)
-            values[field.column] = f"coalesce({given}, %(d_{field.column})s)" if given else f"%(d_{field.column})s"
+            params[f"d_{name}"] = stored.get_db_prep_save(stored.get_default(), run.connection)
+            given = values.get(name)
+            values[name] = f"coalesce({given}, %(d_{name})s)" if given else f"%(d_{name})s"
         # Somebody who does not hold the lock may take the key: then the constraint refuses, and nothing is stored.
         run.sql(
             "INSERT INTO {table} ({columns}) SELECT {values} FROM {rows} s WHERE s.is_new ORDER BY s.n",

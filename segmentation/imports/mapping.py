@@ -115,7 +115,7 @@ def read_mapping_file(path: Path) -> dict[str, Any]:
             params={"reason": error},
             remedy=_("See docs/importing.md for an example."),
         ) from error
-    return _object(spec, "")
+    return dict(_object(spec, ""))
 
 
 def parse_mapping(spec: Mapping[str, Any] | None, target: str, fields: Iterable[Field]) -> FileMapping:
@@ -205,10 +205,11 @@ def _rule(value: Any, here: str, name: str, formats: dict[str, str]) -> ColumnRu
         )
     if "date_format" in spec:
         formats[name] = _text(spec["date_format"], f"{here}.date_format")
-    scale = None
+    scale: Decimal | None = None
     if "scale" in spec:
-        scale = read_number(str(spec["scale"]))
-        if not isinstance(scale, Decimal) or scale <= 0 or isinstance(spec["scale"], bool):
+        number = read_number(str(spec["scale"]))
+        scale = number if isinstance(number, Decimal) else None
+        if scale is None or scale <= 0 or isinstance(spec["scale"], bool):
             raise MappingFaultError(
                 _("“%(value)s” is no factor."),
                 field=f"{here}.scale",

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ProblemError, closest
@@ -121,14 +122,16 @@ def import_file(
             sink=sink,
             context={"file": record.file_name, **({"user": record.requested_by.pk} if record.requested_by else {})},
         )
-        report = _run(run, file, mapping, dry_run=dry_run, strict=strict)
+        with transaction.atomic():  # what was stored and the record of it, or neither
+            report = _run(run, file, mapping, dry_run=dry_run, strict=strict)
+            report.seconds = time.perf_counter() - started
+            _keep(record, report, dry_run=dry_run)
     except ProblemError as error:
         record.state = ImportRun.State.PREVIEW if dry_run else ImportRun.State.FAILED
         record.report = {"fault": error.as_dict()}
         record.save()
         raise
-    report.seconds = time.perf_counter() - started
-    _keep(record, report, dry_run=dry_run)
+    report.seconds = time.perf_counter() - started  # with the time the database took to commit
     return report
 
 

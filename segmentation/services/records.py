@@ -149,9 +149,10 @@ class _Table:
                 )
         return texts
 
-    def _refuse(self, index: int, name: str, value: Any, code: str, message: str, remedy: str) -> None:
+    def _refuse(self, index: int, name: str, value: Any, code: str, message: str, remedy: str) -> dict[str, str] | None:
         prefix = f"{name}: " if name else ""
         self.bad.append(BadLine(index, 0, code, f"{prefix}{message} {remedy}", shorten(value), name))
+        return None
 
     def given(self) -> list[str]:
         """Return the fields that any record has; those every record needs are always among them."""

@@ -51,7 +51,7 @@ def bad_rows_path(run: ImportRun) -> Path:
     return uploads_folder() / f"bad-rows-{run.pk}.csv"
 
 
-def store_upload(file: UploadedFile, *, target: str, spec: Mapping[str, Any], user: Actor) -> ImportRun:
+def store_upload(file: "UploadedFile[bytes]", *, target: str, spec: Mapping[str, Any], user: Actor) -> ImportRun:
     """Keep an uploaded file and look at it.
 
     Raises:
