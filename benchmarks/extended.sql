@@ -114,16 +114,12 @@ WHERE v.step <> 0;
 -- max(row * 8 + state) carries the last state that meets a condition.
 CREATE UNLOGGED TABLE deal_row AS
 WITH numbered AS (
-    SELECT o.account_id, c.opportunity_id AS deal, coalesce(c.occurred_at, c.recorded_at) AS t,
+    SELECT o.account_id, c.opportunity_id AS deal, c.effective AS t,
            CASE WHEN c.crm_stage_id IS NOT NULL THEN
-               CASE s.meaning WHEN 'identified' THEN 1 WHEN 'active' THEN 2 WHEN 'intent' THEN 3 WHEN 'won' THEN 4 WHEN 'lost' THEN 5 ELSE 6 END
+               CASE c.meaning WHEN 'identified' THEN 1 WHEN 'active' THEN 2 WHEN 'intent' THEN 3 WHEN 'won' THEN 4 WHEN 'lost' THEN 5 ELSE 6 END
            END AS state, c.sequence
-    FROM journey_opportunitychange c
-    JOIN journey_opportunity o ON o.id = c.opportunity_id
-    LEFT JOIN journey_crmstage s ON s.id = c.crm_stage_id
-    WHERE o.account_id IS NOT NULL AND (c.occurred_at IS NOT NULL OR NOT EXISTS (
-        SELECT FROM journey_opportunitychange d
-        WHERE d.opportunity_id = c.opportunity_id AND d.occurred_at IS NOT NULL AND d.sequence > c.sequence))
+    FROM ({effective}) c JOIN journey_opportunity o ON o.id = c.opportunity_id
+    WHERE c.effective IS NOT NULL
 ), ordered AS (
     SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY t, sequence, coalesce(state, -1), deal) AS row FROM numbered
 ), carried AS (

@@ -11,12 +11,13 @@ from django.db import connection
 
 from benchmarks.scratch import Scratch
 from benchmarks.stays import OPEN, Stays, differences, load, read_stays, save, stays_of
+from journey.facts.changes import EFFECTIVE_CHANGES
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
 from journey.models import JourneyVersion
 from journey.ready_made import EXTENDED
 from journey.selectors.histories import current_history
 from journey.selectors.versions import published_version, version_document, version_rules
-from journey.services.replay import THREADS, replay_version
+from journey.services.replay import THREADS, evaluated, replay_version
 from scoring.facts.activities import read_dimensions, stream_activities
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import compile_journey, evaluate
@@ -189,13 +190,9 @@ class ReplayCachedCompute(ReplayCached):
 
     def run(self) -> Any:
         rules = version_rules(extended())
-        program = compile_journey(rules)
-
-        def stays(facts: Facts) -> Any:
-            return facts.ids, evaluate(program, weighted(facts, rules))
-
-        with one_snapshot() as reading, ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(stays, all_facts(reading, rules.unit, Needs.of(rules))))
+        with one_snapshot() as reading:
+            batches = all_facts(reading, rules.unit, Needs.of(rules))
+            return [(facts.ids, stays) for facts, stays in evaluated(rules, batches)]
 
     def made(self, result: Any) -> Stays:
         refs = np.array([stage.ref for stage in version_rules(extended()).stages], dtype=np.int64)
@@ -337,7 +334,10 @@ def run_sql(version: int) -> None:
     """Make the history in `bench_sql.stays`."""
     text = (Path(__file__).parent / "extended.sql").read_text()
     roles = ", ".join(f"'{role}'" for role in BuyingRole.values)
-    text = text.replace("{version}", str(version)).replace("{roles}", f"ARRAY[{roles}]")
+    # When a change of a deal takes effect is said by the facts, not by the journey.
+    effective = EFFECTIVE_CHANGES.format(which="SELECT id FROM journey_opportunity WHERE account_id IS NOT NULL")
+    for name, value in (("version", str(version)), ("roles", f"ARRAY[{roles}]"), ("effective", effective)):
+        text = text.replace("{" + name + "}", value)
     statements = "\n".join(line for line in text.splitlines() if not line.startswith("--")).split(";")
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA IF EXISTS bench_sql CASCADE")

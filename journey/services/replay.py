@@ -209,10 +209,14 @@ def _read_histories(version: JourneyVersion) -> dict[str, int]:
     return found
 
 
-def _evaluated(
-    journey: JourneyRules, batches: Iterator[Facts], seconds: dict[str, float]
+def evaluated(
+    journey: JourneyRules, batches: Iterator[Facts], seconds: dict[str, float] | None = None
 ) -> Iterator[tuple[Facts, Stays]]:
-    """Evaluate batches in order on a few threads, few of them in memory; the kernels release the interpreter's lock."""
+    """Evaluate batches in order on a few threads, few of them in memory; the kernels release the interpreter's lock.
+
+    seconds: the time of all threads is added to its `compute`.
+    """
+    seconds = {"compute": 0.0} if seconds is None else seconds
     program = compile_journey(journey)
 
     def work(facts: Facts) -> tuple[Facts, Stays, float]:
@@ -258,7 +262,7 @@ def _rebuild(version: JourneyVersion, journey: JourneyRules, reads: dict[str, in
             )
             with cursor.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
                 copy.write(COPY_HEADER)
-                for facts, stays in _evaluated(journey, batches, seconds):
+                for facts, stays in evaluated(journey, batches, seconds):
                     for block in copy_rows(history.pk, journey, facts, stays):
                         copy.write(block)
                     entities += len(facts)
