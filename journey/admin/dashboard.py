@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from journey.instants import past_instant
 from journey.selectors.overview import (
     FunnelRow,
     Gap,
@@ -19,6 +20,7 @@ from journey.selectors.overview import (
 )
 from segmentation.admin.base import GREY, HEX_COLOUR, admin_url, chip
 from segmentation.admin.jobs import COLOURS, bar_of
+from segmentation.errors import ProblemError
 from segmentation.models import ImportRun, Job
 
 IMPORT_COLOURS = {
@@ -110,8 +112,20 @@ def _gap_rows(found: list[Gap], request: HttpRequest) -> list[dict[str, Any]]:
     return rows
 
 
-def _bars(rows: list[FunnelRow]) -> list[dict[str, Any]]:
-    """Return the bars; the widest stands for the fullest stage."""
+def _moments(request: HttpRequest) -> tuple[dict[str, Any], list[str]]:
+    """The days the funnel is asked for, and what is wrong with those that cannot be used."""
+    moments: dict[str, Any] = {"as_of": None, "against": None}
+    problems = []
+    for name in moments:
+        try:
+            moments[name] = past_instant(request.GET[name], name) if request.GET.get(name) else None
+        except ProblemError as error:
+            problems.append(str(error))
+    return moments, problems
+
+
+def _bars(rows: list[FunnelRow], now: bool) -> list[dict[str, Any]]:
+    """Return the bars; the widest stands for the fullest stage. Only those of now lead to their accounts."""
     fullest = max((row.number for row in rows), default=0)
     accounts = admin_url("segmentation_account_changelist")
     return [
@@ -119,9 +133,10 @@ def _bars(rows: list[FunnelRow]) -> list[dict[str, Any]]:
             "stage": row.stage,
             "colour": row.stage.color if HEX_COLOUR.fullmatch(row.stage.color) else GREY,
             "number": row.number,
+            "change": row.change,
             "share": row.share * 100,
             "width": round(100 * row.number / fullest, 2) if fullest else 0,
-            "url": f"{accounts}?stage={row.stage.key}",
+            "url": f"{accounts}?stage={row.stage.key}" if now else "",
         }
         for row in rows
     ]
@@ -147,13 +162,14 @@ def _counts(request: HttpRequest) -> list[dict[str, Any]]:
 def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the context of the admin's index what the start page shows; each part only to those who may see it."""
     may = request.user.has_perm  # type: ignore[union-attr]
-    found = overview()
+    moments, problems = _moments(request)
+    found = overview(**moments)
     request._shown_version = found.shown  # type: ignore[attr-defined]
     fresh = freshness(found.shown.history if found.shown else None)
     jobs = latest_jobs() if may("segmentation.view_job") else []
     imports = latest_imports() if may("segmentation.view_importrun") else []
     fullest = [*found.funnel, *found.parking]
-    bars = _bars(fullest)
+    bars = _bars(fullest, now=moments["as_of"] is None)
     context.update(
         {
             "title": _("Overview"),
@@ -163,6 +179,10 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "parking": bars[len(found.funnel) :],
             "total": found.total,
             "as_of": timezone.localtime(found.as_of),
+            "asked": {name: request.GET.get(name, "") for name in moments},
+            "against": moments["against"],
+            "is_now": moments["as_of"] is None,
+            "moment_problems": problems,
             "fresh": fresh,
             "gaps": _gap_rows(gaps(found.shown, fresh), request),
             "counts": _counts(request),

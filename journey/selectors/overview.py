@@ -30,11 +30,16 @@ class ShownVersion:
 
 @dataclass(frozen=True)
 class FunnelRow:
-    """How many entities are in a stage at one moment."""
+    """How many entities are in a stage at one moment, and were at the moment compared with (None without one)."""
 
     stage: Stage
     number: int
     share: float
+    before: int | None = None
+
+    @property
+    def change(self) -> int | None:
+        return None if self.before is None else self.number - self.before
 
 
 @dataclass(frozen=True)
@@ -113,17 +118,33 @@ def stage_at(history: History, as_of: dt.datetime, column: str = "stage_id") -> 
     return Subquery(stays.order_by("-start_at").values(column)[:1])
 
 
-def overview(*, as_of: dt.datetime | None = None) -> Overview:
-    """Return the funnel of the first published journey; stages without position in the funnel stand apart."""
+def overview(*, as_of: dt.datetime | None = None, against: dt.datetime | None = None) -> Overview:
+    """Return the funnel of the first published journey at a moment (now), with the numbers at another to compare.
+
+    Stages without position in the funnel stand apart.
+    """
     as_of = as_of or timezone.now()
     shown = first_shown()
     if shown is None or shown.history is None:
         return Overview(as_of, shown)
-    counted = dict(stays_at(shown.history, as_of).values_list("stage").annotate(Count("pk")))
+    counted = _counted(shown.history, as_of)
+    before = _counted(shown.history, against) if against else None
     total = sum(counted.values())
-    rows = [FunnelRow(s, counted.get(s.pk, 0), counted.get(s.pk, 0) / total if total else 0.0) for s in shown.stages]
+    rows = [
+        FunnelRow(
+            stage,
+            counted.get(stage.pk, 0),
+            counted.get(stage.pk, 0) / total if total else 0.0,
+            before.get(stage.pk, 0) if before is not None else None,
+        )
+        for stage in shown.stages
+    ]
     funnel = sorted((row for row in rows if row.stage.position is not None), key=lambda row: row.stage.position or 0)
     return Overview(as_of, shown, funnel, [row for row in rows if row.stage.position is None], total)
+
+
+def _counted(history: History, as_of: dt.datetime) -> dict[int, int]:
+    return dict(stays_at(history, as_of).values_list("stage").annotate(Count("pk")))
 
 
 def freshness(history: History | None) -> Freshness:

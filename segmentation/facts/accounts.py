@@ -76,10 +76,10 @@ def flag_names() -> dict[str, str]:
 
 
 def _normal(value: Any) -> Any:
-    """One form for each value: lists as tuples, nothing as None."""
+    """One form for each value: lists as tuples of text, nothing (and what no field may hold) as None."""
     if isinstance(value, list):
-        return tuple(value) or None
-    return None if value == "" else value
+        return tuple(str(item) for item in value) or None
+    return None if value == "" or isinstance(value, dict) else value
 
 
 class _Codes:

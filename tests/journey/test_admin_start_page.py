@@ -1,5 +1,7 @@
 """The start page: where the accounts are, what is missing, where to click."""
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -76,6 +78,26 @@ class TestFunnel:
         assert (first_shown().version.number, first_shown().history) == (1, history)
         fresh = History.objects.create(version=version, state=History.State.CURRENT)
         assert (first_shown().version.number, first_shown().history) == (2, fresh)
+
+    def test_any_past_day_can_be_shown_and_compared(self, admin_client, three):
+        StageInterval.objects.all().update(start_at=timezone.now() - dt.timedelta(days=10))
+        day = (timezone.now() - dt.timedelta(days=5)).date().isoformat()
+        before = (timezone.now() - dt.timedelta(days=30)).date().isoformat()
+        context = admin_client.get(reverse("admin:index"), {"as_of": day, "against": before}).context
+        assert context["total"] == 3
+        assert [(bar["number"], bar["change"], bar["url"]) for bar in context["funnel"]] == [(0, 0, ""), (2, 2, "")]
+        empty = admin_client.get(reverse("admin:index"), {"as_of": before})
+        assert empty.context["total"] == 0
+        assert "No history had begun by then" in empty.content.decode()
+
+    @pytest.mark.parametrize("text", ["2999-01-01", "yesterday", "1066-10-14", "2026-02-30", "<script>"])
+    def test_a_day_that_cannot_be_used_is_named_and_today_shown(self, admin_client, three, text):
+        response = admin_client.get(reverse("admin:index"), {"as_of": text})
+        assert response.status_code == 200
+        assert response.context["total"] == 3
+        [problem] = response.context["moment_problems"]
+        assert text in problem
+        assert "<script>" not in response.content.decode().split('class="aj-moments"')[1].split("</form>")[0]
 
     def test_few_queries_make_the_page(self, admin_client, three):
         with CaptureQueriesContext(connection) as queries:

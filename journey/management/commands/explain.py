@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
-from journey.management.base import JourneyCommand, parse_instant
+from journey.instants import parse_instant
+from journey.management.base import JourneyCommand
 from journey.selectors.explanations import explain
 from journey.selectors.journeys import find_entity, find_journey
 from journey.selectors.versions import published_version, shown_version

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.errors import JourneyError
-from journey.management.base import JourneyCommand, parse_instant
+from journey.instants import past_instant
+from journey.management.base import JourneyCommand
 from journey.selectors.journeys import find_journey
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import shown_version
@@ -36,15 +37,7 @@ class Command(JourneyCommand):
                 remedy=_("Leave --list out to count all accounts."),
             )
         journey = find_journey(options["journey"])
-        as_of = parse_instant(options["as_of"], "--as-of")
-        if as_of > timezone.now():
-            raise JourneyError(
-                _("--as-of: “%(value)s” lies in the future."),
-                code="future",
-                field="as_of",
-                value=options["as_of"],
-                remedy=_("Facts are known up to now; give an earlier moment."),
-            )
+        as_of = past_instant(options["as_of"], "--as-of")
         version = shown_version(journey)
         if version is None:
             raise JourneyError(

@@ -1,0 +1,48 @@
+"""Moments as people write them."""
+
+import datetime as dt
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from journey.errors import JourneyError
+
+
+def parse_instant(text: str | None, field: str) -> dt.datetime:
+    """An instant from ISO text: a date is 00:00 of that day in the site's time zone, a time without zone is in it too.
+
+    None: now. Raises JourneyError.
+    """
+    if not text:
+        return timezone.now()
+    try:
+        moment = parse_datetime(text)
+        if moment is None:
+            day = parse_date(text)
+            moment = dt.datetime.combine(day, dt.time()) if day else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.year < 1990:
+        raise JourneyError(
+            _("%(field)s: “%(value)s” is no date or time since 1990."),
+            code="bad_instant",
+            field=field,
+            value=text,
+            remedy=_("Write it like 2026-03-31 or 2026-03-31T17:00:00+08:00."),
+        )
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+def past_instant(text: str | None, field: str) -> dt.datetime:
+    """As `parse_instant`, for a moment that must not lie in the future. Raises JourneyError."""
+    moment = parse_instant(text, field)
+    if moment > timezone.now():
+        raise JourneyError(
+            _("%(field)s: “%(value)s” lies in the future."),
+            code="future",
+            field=field,
+            value=text,
+            remedy=_("Facts are known up to now; give an earlier moment."),
+        )
+    return moment
