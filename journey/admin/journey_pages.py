@@ -156,7 +156,7 @@ class JourneyPages:
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        journey = Journey.objects.filter(pk=object_id).first() if str(object_id).isdigit() else None
+        journey = Journey.objects.filter(pk=int(object_id)).first() if object_id and object_id.isdecimal() else None
         context = self._versions_context(request, journey) if journey else {}
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})  # type: ignore[misc]
 

@@ -16,6 +16,7 @@ from journey.admin.journey_pages import JourneyPages
 from journey.admin.summaries import summary_of
 from journey.admin.versions import VersionPages, rules_page_url
 from journey.models import History, Journey, JourneyVersion
+from journey.selectors.comparisons import weight_lines
 from journey.services.replay import request_replay
 from segmentation.admin.base import ProductAdmin, ReadOnlyAdmin, admin_url, chip
 from segmentation.errors import ProblemError
@@ -104,9 +105,7 @@ class JourneyVersionAdmin(VersionPages, ProductAdmin):
 
     @display(description=_("engagement weights by seniority"))
     def weights(self, version: JourneyVersion) -> str:
-        if not version.seniority_weights:
-            return gettext("100 % for everybody")
-        return ", ".join(f"{key}: {value} %" for key, value in version.seniority_weights.items())
+        return ", ".join(weight_lines({"seniority_weights": version.seniority_weights}))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

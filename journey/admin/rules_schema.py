@@ -57,7 +57,9 @@ def editor_schema(journey: Journey) -> dict[str, Any]:
             for key, field in account_fields().items()
         },
         "stages": stages,
-        "seniorities": [[value, translated(label)] for value, label in reversed(scoring_list("seniorities").items())],
+        "seniorities": [
+            [value, translated(label)] for value, label in reversed(list(scoring_list("seniorities").items()))
+        ],
         "preset_weights": PRESET_WEIGHTS,
     }
 
@@ -225,6 +227,7 @@ def editor_words(unit: str) -> dict[str, str]:
         "saving": _("Saving …"),
         "problems_one": _("One thing is not right yet:"),
         "problems": _("%(n)s things are not right yet:"),
+        "not_saved": _("It was not saved:"),
         "problem_link": _("one thing is not right yet"),
         "problems_link": _("%(n)s things are not right yet"),
         "signed_out": _("You have been signed out. Sign in again in another tab, then save: nothing here is lost."),

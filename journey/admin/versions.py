@@ -345,7 +345,8 @@ def _compared_counts(one: JourneyVersion, two: JourneyVersion, result: Any) -> l
     for stage in result.stages:
         a = left.get(stage.key) if left is not None else None
         b = right.get(stage.key) if right is not None else None
-        change = b - a if a is not None and b is not None else None
+        known = left is not None and right is not None
+        change = (b or 0) - (a or 0) if known else None  # a stage only one of them has is empty in the other
         position = (stage.other or stage.one).get("position")
         rows.append({"stage": stage, "one": a, "two": b, "change": change, "position": position})
     rows.sort(key=lambda row: (row["position"] is None, row["position"] or 0))

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
+from scoring.engine.restrictions import known
 from segmentation.engine.errors import RuleError
 from segmentation.engine.rules import parse_term
 
@@ -41,11 +42,16 @@ class StageComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Stages with the highest precedence first; `order` is set when stages both have stand in another order."""
+    """Stages with the highest precedence first.
+
+    `order` and `funnel` are set when stages that both have win over each other, or follow each other in the funnel, in
+    another order.
+    """
 
     stages: list[StageComparison]
     weights: list[Pair]
     order: Pair | None
+    funnel: Pair | None
 
     @property
     def weights_differ(self) -> bool:
@@ -53,7 +59,12 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        return self.order is None and not self.weights_differ and all(stage.same for stage in self.stages)
+        return (
+            self.order is None
+            and self.funnel is None
+            and not self.weights_differ
+            and all(stage.same for stage in self.stages)
+        )
 
 
 def comparison(one: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
@@ -73,15 +84,30 @@ def comparison(one: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
                 _side_by_side(stage_lines(left.get(key)), stage_lines(right.get(key))),
             )
         )
-    both = [[key for key in side if key in left and key in right] for side in (left, right)]
-    order = None
-    if both[0] != both[1]:
-        words = [
-            " > ".join(_translated(side[key]["name"]) for key in keys)
-            for side, keys in zip((left, right), both, strict=True)
-        ]
-        order = Pair(words[0], words[1], False)
-    return Comparison(stages, _side_by_side(_weight_lines(one), _weight_lines(other)), order)
+
+    def by_place(stage: Mapping[str, Any]) -> int:
+        place: int = stage["position"]
+        return place
+
+    sides = [[side[key] for key in side if key in left and key in right] for side in (left, right)]
+    placed = {s["key"] for s in sides[0] if s["position"] is not None} & {
+        s["key"] for s in sides[1] if s["position"] is not None
+    }
+    funnels = [sorted((s for s in side if s["key"] in placed), key=by_place) for side in sides]
+    return Comparison(
+        stages,
+        _side_by_side(weight_lines(one), weight_lines(other)),
+        order=_order(sides, " > "),
+        funnel=_order(funnels, " → "),
+    )
+
+
+def _order(sides: list[list[Mapping[str, Any]]], between: str) -> Pair | None:
+    """The order of the same stages on both sides, None when it is the same."""
+    if [stage["key"] for stage in sides[0]] == [stage["key"] for stage in sides[1]]:
+        return None
+    one, other = (between.join(_translated(stage["name"]) for stage in side) for side in sides)
+    return Pair(one, other, False)
 
 
 def stage_lines(stage: Mapping[str, Any] | None) -> list[str]:
@@ -89,10 +115,9 @@ def stage_lines(stage: Mapping[str, Any] | None) -> list[str]:
     if stage is None:
         return []
     lines = [gettext("Name: %(name)s") % {"name": _translated(stage["name"])}]
-    if stage.get("position") is None:
-        lines.append(gettext("Parking stage, outside the funnel"))
-    else:
-        lines.append(gettext("Place in the funnel: %(place)s") % {"place": stage["position"]})
+    # Its number in the funnel changes with every stage before it; `Comparison.funnel` tells another order.
+    parking = stage.get("position") is None
+    lines.append(gettext("Parking stage, outside the funnel") if parking else gettext("In the funnel"))
     days = stage.get("min_stay_days") or 0
     if days:
         lines.append(ngettext("Stays at least %(days)s day", "Stays at least %(days)s days", days) % {"days": days})
@@ -127,11 +152,14 @@ def term_words(term: Mapping[str, Any]) -> str:
         return f"{term.get('kind')}: {error.message}"
 
 
-def _weight_lines(document: Mapping[str, Any]) -> list[str]:
+def weight_lines(document: Mapping[str, Any]) -> list[str]:
+    """How much the engagement of people counts by their rank, the highest first."""
     weights = document.get("seniority_weights") or {}
     if not weights:
         return [gettext("100 % for everybody")]
-    return [f"{seniority}: {percent} %" for seniority, percent in sorted(weights.items())]
+    ranks = known("seniorities")
+    order = [*reversed(list(ranks)), *sorted(set(weights) - set(ranks))]
+    return [f"{_translated(str(ranks.get(rank, rank)))}: {weights[rank]} %" for rank in order if rank in weights]
 
 
 def _translated(text: str) -> str:

@@ -202,12 +202,31 @@ class TestComparison:
         assert order.one.startswith("Customer > Open opportunity")
         assert order.other.startswith("Open opportunity > Customer")
 
+    def test_a_stage_that_is_inserted_changes_no_other(self, standard):
+        one = version_document(published_version(standard))
+        two = json.loads(json.dumps(one))
+        for stage in two["stages"][2:]:
+            stage["position"] += 1
+        two["stages"].insert(2, {**two["stages"][1], "key": "new", "name": "New", "precedence": 15, "position": 2})
+        result = comparison(one, two)
+        assert [stage.key for stage in result.stages if not stage.same] == ["new"]
+        assert result.order is result.funnel is None
+
+    def test_another_order_of_the_funnel_is_told(self, standard):
+        one = version_document(published_version(standard))
+        two = json.loads(json.dumps(one))
+        two["stages"][1]["position"], two["stages"][2]["position"] = 2, 1
+        result = comparison(one, two)
+        assert not result.same
+        assert result.funnel.one == "No engagement → Aware → MQA → Open opportunity → Customer"
+        assert result.funnel.other == "No engagement → MQA → Aware → Open opportunity → Customer"
+
     def test_weights_are_compared(self, standard):
         one = version_document(published_version(standard))
         two = {**one, "seniority_weights": {"vp": 150}}
         result = comparison(one, two)
         assert not result.same
-        assert [pair.other for pair in result.weights] == ["vp: 150 %"]
+        assert [pair.other for pair in result.weights] == ["Vice president: 150 %"]
 
     def test_a_journey_with_one_version_has_nothing_to_compare(self, admin_client, standard):
         response = admin_client.get(version_page(published_version(standard), "compare"))

@@ -1239,7 +1239,7 @@
         box.replaceChildren();
         if (box.hidden) return;
         const n = problems.length;
-        box.append(el("p", {}, icon("error"), n === 1 ? words.problems_one : say("problems", { n })));
+        box.append(el("p", {}, icon("error"), problems.some((item) => item.refusal) ? words.not_saved : n === 1 ? words.problems_one : say("problems", { n })));
         box.append(
             el(
                 "ul",
@@ -1381,7 +1381,7 @@
         const dirty = isDirty();
         box.textContent = text || (dirty ? words.unsaved : words.all_saved);
         const first = problems.find((item) => item.stage) || problems[0];
-        if (first && !text) {
+        if (first && !text && !first.refusal) {
             const words_ = problems.length === 1 ? words.problem_link : say("problems_link", { n: problems.length });
             box.append(" · ", el("button", { type: "button", class: "aj-link ajr-danger", on: { click: () => showProblem(first) } }, words_));
         }
@@ -1415,7 +1415,10 @@
             if (answer.status === 409 && answer.data.basis) basis = answer.data.basis;
             problems = answer.data.problems.map((problem) => ({ problem, ...locate(problem.field, stages) }));
         }
-        for (const item of problems) if (item.stage) open.add(id(item.stage));
+        for (const item of problems) {
+            if (item.stage) open.add(id(item.stage));
+            else item.refusal = true;
+        }
         draw();
         tellStatus();
         if (problems.length) showProblem(problems[0].stage ? problems[0] : { field: "" });
