@@ -1,7 +1,5 @@
 """Opportunities, their changes, and the stages of the CRM."""
 
-from typing import Any
-
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -17,6 +15,7 @@ from segmentation.api.serializers import (
     AccountReference,
     ContactReference,
     FactSerializer,
+    ReferenceSerializer,
     ShownSerializer,
     record_serializer,
     upsert_serializer,
@@ -80,7 +79,7 @@ CHANGE_EXAMPLE = {
 }
 
 
-class OpportunityReference(serializers.Serializer[Any]):
+class OpportunityReference(ReferenceSerializer):
     """The opportunity a change belongs to."""
 
     id = serializers.IntegerField(help_text=_("Primary key."))

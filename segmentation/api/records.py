@@ -51,6 +51,11 @@ class StrictViewSet(viewsets.GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "chunked" in request.headers.get("Transfer-Encoding", "") and not request.headers.get("Content-Length"):
+            # Django reads no further than the announced length: the body would seem empty.
+            raise Problem(
+                "malformed", _("The body came in chunks. Send it with a Content-Length."), code="length_required"
+            )
         if self.action != "metadata":
             check_parameters(request, self.known_parameters())
 

@@ -188,6 +188,12 @@ def test_an_address_or_method_that_does_not_exist_is_a_problem(api, method, path
     assert check_problem(api(method, path))["status"] == status
 
 
+@pytest.mark.parametrize("path", PATHS[:-1])
+def test_head_and_options_are_answered(api, path):
+    assert api("OPTIONS", path).status_code == 200
+    assert api("HEAD", path).content == b""
+
+
 def test_an_address_that_is_nearly_right_says_so(api):
     assert "/api/v1/accounts/" in check_problem(api.get("acounts/"))["detail"]
 

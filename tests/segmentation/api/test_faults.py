@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError
+from rest_framework.exceptions import Throttled
 
 from scoring.models import ActivityType
 from segmentation.errors import ConflictError, NotFoundError, ProblemError
@@ -53,6 +54,20 @@ def test_an_outage_says_when_to_come_back(api, monkeypatch):
 
     monkeypatch.setattr("segmentation.api.views.AccountViewSet.get_queryset", fail)
     assert api.get("accounts/")["Retry-After"] == "5"
+
+
+def test_too_many_requests_are_told_when_to_come_back(api, monkeypatch):
+    def fail(self, request):
+        raise Throttled(wait=7)
+
+    monkeypatch.setattr("segmentation.api.views.AccountViewSet.check_throttles", fail)
+    answer = api.get("accounts/")
+    assert (check_problem(answer)["status"], answer["Retry-After"]) == (429, "7")
+
+
+def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(api):
+    answer = api.post("accounts/", None, Transfer_Encoding="chunked", Content_Length="")
+    assert check_problem(answer)["code"] == "length_required"
 
 
 def test_a_bug_is_logged(api, monkeypatch, caplog):
