@@ -1,5 +1,6 @@
 """Settings of the project. What differs between machines is read from the environment: docs/deployment.md lists it."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -192,6 +193,10 @@ LOGGING = {
 # Off unless API_RATE says something like 600/min: for each user, and for each address of those who are nobody. Each
 # process counts for itself unless CACHES names a shared cache.
 API_RATE = env.text("API_RATE")
+if API_RATE and not re.fullmatch(r"[1-9]\d*/(s|sec|min|hour|day)", API_RATE):
+    raise ImproperlyConfigured(
+        f"The environment variable API_RATE is {API_RATE!r}: use a number for each sec, min, hour or day, such as 600/min."
+    )
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
