@@ -110,6 +110,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 # Database, cache -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +196,7 @@ LOGGING = {
 API_RATE = env.text("API_RATE")
 if API_RATE and not re.fullmatch(r"[1-9]\d*/(s|sec|min|hour|day)", API_RATE):
     raise ImproperlyConfigured(
-        f"The environment variable API_RATE is {API_RATE!r}: use a number for each sec, min, hour or day, such as 600/min."
+        f"The environment variable API_RATE is {API_RATE!r}: use a number per sec, min, hour or day, such as 600/min."
     )
 
 REST_FRAMEWORK = {
