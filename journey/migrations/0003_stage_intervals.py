@@ -32,7 +32,9 @@ BEGIN
     RETURN broken;
 END $$;
 
-CREATE FUNCTION journey_check_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The planner cannot know how few entities a statement changed and would rather read the whole history than the index.
+CREATE FUNCTION journey_check_stays() RETURNS trigger LANGUAGE plpgsql
+SET enable_mergejoin = off SET enable_hashjoin = off AS $$
 DECLARE broken bigint;
 BEGIN
     SELECT s.entity_id INTO broken
@@ -59,9 +61,9 @@ CREATE TRIGGER stageinterval_seamless_delete AFTER DELETE ON journey_stageinterv
 
 
 class Migration(migrations.Migration):
-    dependencies = [("journey", "0002_initial")]
+    dependencies = [("journey", "0002_relations")]
 
     operations = [
         migrations.RunSQL(TABLE, "DROP TABLE journey_stageinterval; DROP SEQUENCE journey_stageinterval_id_seq;"),
-        migrations.RunSQL(CHECK, "DROP FUNCTION journey_check_stays(); DROP FUNCTION journey_broken_stays(regclass, bigint[]);"),
+        migrations.RunSQL(CHECK, "DROP FUNCTION journey_check_stays() CASCADE; DROP FUNCTION journey_broken_stays(regclass, bigint[]);"),
     ]

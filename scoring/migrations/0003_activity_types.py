@@ -31,6 +31,6 @@ def remove_unused_types(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scoring", "0002_initial")]
+    dependencies = [("scoring", "0002_relations")]
 
     operations = [migrations.RunPython(add_types, remove_unused_types)]

@@ -12,6 +12,6 @@ def install(apps, _schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("journey", "0004_history_reads")]
+    dependencies = [("journey", "0003_stage_intervals")]
 
     operations = [migrations.RunPython(install, migrations.RunPython.noop)]

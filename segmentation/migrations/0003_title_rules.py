@@ -27,6 +27,6 @@ def remove_rules(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("segmentation", "0003_flag_types")]
+    dependencies = [("segmentation", "0002_flag_types")]
 
     operations = [migrations.RunPython(add_rules, remove_rules)]
