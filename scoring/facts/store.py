@@ -169,8 +169,10 @@ class FactStore:
         rows = np.fromfile(spill, dtype=_SPILLED)
         spill.close()
         Path(spill.name).unlink()
+        columns = [np.ascontiguousarray(rows[field]) for field in ("position", "time", "seconds", "contact", "number")]
+        del rows  # as large as the columns
         arrays = arrange(
-            *(np.ascontiguousarray(rows[field]) for field in ("position", "time", "seconds", "contact", "number")),
+            *columns,
             np.empty(0, dtype=np.int64),
             first,
             len(owners),
