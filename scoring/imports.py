@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from scoring.models import Activity, ActivityType, Outcome, Side
 from segmentation.errors import closest
-from segmentation.imports.bulk import checked_references
+from segmentation.imports.bulk import FIRST_ROWS, checked_references, filled_before_indexed
 from segmentation.imports.entities import AMBIGUOUS
 from segmentation.imports.errors import MappingFaultError
 from segmentation.imports.facts import FACTS, FactTarget
@@ -316,7 +316,11 @@ class Activities(FactTarget):
                 name: self._or_empty(name) if name in columns else "NULL" if name == "seconds" else "''"
                 for name in WRITTEN
             }
-            with checked_references(run, "scoring_activity", FACTS, REFERENCES, run.report.inserted):
+            count = run.report.inserted
+            with (
+                filled_before_indexed(run, "scoring_activity", count),
+                checked_references(run, "scoring_activity", FACTS, REFERENCES, count),
+            ):
                 run.sql(
                     """
                     INSERT INTO scoring_activity (account_id, contact_id, type_id, source_key, {columns})
@@ -327,6 +331,8 @@ class Activities(FactTarget):
                     columns=", ".join(values),
                     values=", ".join(values.values()),
                 )
+            if count >= FIRST_ROWS:
+                run.sql("ANALYZE scoring_activity")  # what is read next should not be planned for an empty table
 
     @staticmethod
     def _or_empty(name: str) -> str:

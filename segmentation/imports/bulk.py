@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, transaction
 
-from segmentation.imports.staging import Run
+from segmentation.imports.staging import Run, quote
 
 MANY_ROWS = 5_000
+FIRST_ROWS = 20_000  # from so many on, an empty table is filled before it has its indexes
 
 
 @contextmanager
@@ -40,6 +41,58 @@ def checked_references(run: Run, table: str, source: str, references: Mapping[st
     yield
     # Not in a finally: after a failure the transaction is rolled back, and the setting with it.
     run.sql("SET LOCAL session_replication_role = DEFAULT")
+
+
+@contextmanager
+def filled_before_indexed(run: Run, table: str, rows: int) -> Iterator[None]:
+    """Fill an empty table without its indexes and make them afterwards, each in one go.
+
+    Part of the transaction, so a failure leaves them in place. The table is locked meanwhile, which is no loss while
+    there is nothing in it. Unless it is empty, the role owns it and nobody is at it, the indexes stay.
+    """
+    if rows < FIRST_ROWS or run.dry_run or not _is_ours_alone(run, table):
+        yield
+        return
+    constraints = run.query(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = %(table)s::regclass AND contype = 'u'",
+        {"table": table},
+    )
+    for name, _definition in constraints:
+        run.sql("ALTER TABLE {table} DROP CONSTRAINT {name}", table=table, name=quote(name))
+    indexes = run.query(
+        "SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+        "WHERE i.indrelid = %(table)s::regclass AND NOT i.indisprimary",
+        {"table": table},
+    )
+    for name, _definition in indexes:
+        run.sql("DROP INDEX {name}", name=quote(name))
+    yield
+    run.sql("SET CONSTRAINTS ALL IMMEDIATE")  # no index can be made while checks of the new rows are outstanding
+    run.sql("SET CONSTRAINTS ALL DEFERRED")
+    for _name, definition in indexes:
+        run.sql("{definition}", definition=definition)
+    for name, definition in constraints:
+        run.sql(
+            "ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
+            table=table,
+            name=quote(name),
+            definition=definition,
+        )
+
+
+def _is_ours_alone(run: Run, table: str) -> bool:
+    ((owned,),) = run.query(
+        "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %(table)s::regclass", {"table": table}
+    )
+    if not owned or run.query("SELECT 1 FROM {table} LIMIT 1", table=table):
+        return False
+    try:
+        with transaction.atomic():
+            run.sql("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE NOWAIT", table=table)
+    except DatabaseError:
+        return False
+    return not run.query("SELECT 1 FROM {table} LIMIT 1", table=table)
 
 
 def _may_skip(run: Run, table: str) -> bool:

@@ -53,6 +53,7 @@ class Run:
         columns: Mapping[str, str] | None = None,
         sink: ErrorSink | None = None,
         context: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
     ):
         self.target = target
         self.fields = {field.name: field for field in fields}
@@ -63,6 +64,7 @@ class Run:
         self.from_file = from_file
         self.columns = columns or {}
         self.sink = sink
+        self.dry_run = dry_run
         self.context = dict(context or {})  # kept with the history of what is changed
         self.report = UpsertReport(target.key)
         self.staged = 0
@@ -240,7 +242,7 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def run_import(run: Run, batches: Iterable[Batch | BadLine], *, dry_run: bool, strict: bool) -> UpsertReport:
+def run_import(run: Run, batches: Iterable[Batch | BadLine], *, strict: bool) -> UpsertReport:
     """Stage the batches and merge them, in one transaction."""
     report = run.report
     with transaction.atomic(), connection.cursor() as cursor:
@@ -263,7 +265,7 @@ def run_import(run: Run, batches: Iterable[Batch | BadLine], *, dry_run: bool, s
         if run.staged:
             run.target.merge(run)
         report.errors.sort(key=lambda error: error.index)
-        report.stored = not dry_run and not (strict and report.bad)
+        report.stored = not run.dry_run and not (strict and report.bad)
         if report.stored:
             cursor.execute(f"DROP TABLE IF EXISTS {ROWS}")
         else:

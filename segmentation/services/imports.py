@@ -120,10 +120,11 @@ def import_file(
             from_file=True,
             columns={name: rule.column for name, rule in mapping.columns.items() if rule.column},
             sink=sink,
+            dry_run=dry_run,
             context={"file": record.file_name, **({"user": record.requested_by.pk} if record.requested_by else {})},
         )
         with transaction.atomic():  # what was stored and the record of it, or neither
-            report = _run(run, file, mapping, dry_run=dry_run, strict=strict)
+            report = _run(run, file, mapping, strict=strict)
             report.seconds = time.perf_counter() - started
             _keep(record, report, dry_run=dry_run)
     except ProblemError as error:
@@ -135,7 +136,7 @@ def import_file(
     return report
 
 
-def _run(run: Run, file: CsvFile, mapping: FileMapping, *, dry_run: bool, strict: bool) -> UpsertReport:
+def _run(run: Run, file: CsvFile, mapping: FileMapping, *, strict: bool) -> UpsertReport:
     applier = Applier(mapping)
 
     def batches() -> Iterator[Batch | BadLine]:
@@ -145,7 +146,7 @@ def _run(run: Run, file: CsvFile, mapping: FileMapping, *, dry_run: bool, strict
             if len(block.rows):
                 yield applier.apply(block)
 
-    report = run_import(run, batches(), dry_run=dry_run, strict=strict)
+    report = run_import(run, batches(), strict=strict)
     used = used_columns(mapping)
     report.unused_columns = [column for column in file.header if column not in used and column not in mapping.ignore]
     report.replaced, report.unexpected = applier.replaced(), applier.unexpected()

@@ -62,9 +62,10 @@ def upsert_records(
         mapping,
         source_system or mapping.source_system or "crm",
         by_record=table.by_record(),
+        dry_run=dry_run,
     )
     run.report.rows = table.rows
-    report = run_import(run, table.batches(), dry_run=dry_run, strict=strict)
+    report = run_import(run, table.batches(), strict=strict)
     report.duplicates += table.merged
     if table.merged:
         report.flag("duplicate", table.merged, table.merged_rows)

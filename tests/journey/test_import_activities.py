@@ -203,6 +203,35 @@ def test_many_rows_are_written_and_touched_alike_on_either_path(monkeypatch, all
         assert cursor.fetchone() == ("origin",)
 
 
+def indexes():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'scoring_activity' ORDER BY indexname")
+        found = cursor.fetchall()
+        cursor.execute(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'scoring_activity'::regclass "
+            "ORDER BY conname"
+        )
+        return found, cursor.fetchall()
+
+
+def test_an_empty_table_is_filled_without_its_indexes_which_are_all_there_afterwards(monkeypatch):
+    monkeypatch.setattr(bulk, "FIRST_ROWS", 3)
+    seen = []
+    real = bulk._is_ours_alone
+    monkeypatch.setattr(bulk, "_is_ours_alone", lambda run, table: seen.append(real(run, table)) or seen[-1])
+    before = indexes()
+    records = [visit(n, external_id=f"E{n}", contact="C1") for n in range(1, 9)]
+    upsert(*records, dry_run=True)
+    assert seen == []  # a trial takes no locks
+    assert counts(upsert(*records)) == (8, 0, 0, 0, 0)
+    assert seen == [True]
+    assert indexes() == before
+    assert counts(upsert(*records)) == (0, 0, 8, 0, 0)
+    upsert(*(visit(n, external_id=f"F{n}", contact="C1") for n in range(1, 9)))
+    assert seen == [True, False]  # there is something in it now
+    assert indexes() == before
+
+
 def test_the_bulk_path_is_left_alone_when_a_trigger_would_be_left_out(monkeypatch):
     monkeypatch.setattr(bulk, "MANY_ROWS", 1)
     with connection.cursor() as cursor:
