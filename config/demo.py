@@ -20,6 +20,7 @@ from rich.table import Table
 
 from config import schedules
 from config.secret import secret_from_file
+from journey.services.preparation import prepare_engine
 
 JOURNEY = "extended"
 LOGIN = "admin"
@@ -54,6 +55,8 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
     with steps.step(_("Loading the demo data")):
         sizes = {"accounts": accounts, "activities": activities}
         call_command("load_demo", **{name: size for name, size in sizes.items() if size is not None})
+    with steps.step(_("Preparing the engine (compiled once, about half a minute the first time)")):
+        prepare_engine()
     with steps.step(_("Rebuilding the history of every account")):
         call_command("replay")
 

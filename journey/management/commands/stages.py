@@ -4,6 +4,7 @@ import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -59,7 +60,7 @@ class Command(JourneyCommand):
         table.add_column("")
         most = max((row["accounts"] for row in rows), default=0) or 1
         for row in rows:
-            share = "–" if row["share"] is None else f"{row['share']:.1%}"
+            share = "–" if row["share"] is None else f"{floatformat(100 * row['share'], 1)} %"
             bar = "█" * round(30 * row["accounts"] / most) or ("▏" if row["accounts"] else "")
             table.add_row(row["name"], f"{row['accounts']:,}", share, f"[{row['color']}]{bar}[/]")
         # What is under the wrapper: that one ends every write with a line break.

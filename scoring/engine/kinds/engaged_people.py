@@ -111,9 +111,13 @@ class EngagedPeople(Criterion):
         return text % {"n": number}
 
     def sentence(self) -> str:
-        return _("at least %(people)s %(what)s with %(compare)s %(minutes)s minutes each%(window)s%(limits)s") % {
-            "people": self.values["people"],
-            "what": _(COUNTED[self.values["count"]]),
+        number = self.values["people"]
+        if self.values["count"] == "persona":
+            people = ngettext("%(n)s persona (buying role)", "%(n)s personas (distinct buying roles)", number)
+        else:
+            people = ngettext("%(n)s person", "%(n)s people", number)
+        return _("at least %(people)s with %(compare)s %(minutes)s minutes each%(window)s%(limits)s") % {
+            "people": people % {"n": number},
             "compare": _(COMPARATORS[self.values["comparator"]]),
             "minutes": f"{self.values['minutes']:g}",
             "window": window_words(self.values["window_days"]),
