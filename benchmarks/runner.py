@@ -71,7 +71,10 @@ def run(
     """Measure, in the scratch database, which is made if it is not there. Returns results as in the results file."""
     repeats = repeats or (REPEATS if scratch.size <= LARGE else REPEATS_LARGE)
     scratch.create()
-    _in_own_process(_fill, scratch)
+    if not _in_own_process(_fill, scratch):
+        scratch.drop()
+        scratch.create()
+        _in_own_process(_fill, scratch)
     said("replaying once, so that everything is compiled and there is a history to compare with")
     stays = _in_own_process(_reference, scratch)
     said(f"{stays:,} stays to compare with")
@@ -130,8 +133,8 @@ def _child(pipe: Connection, work: Callable[..., Any], scratch: Scratch, *more: 
     pipe.close()
 
 
-def _fill(scratch: Scratch) -> None:
-    scratch.fill(lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+def _fill(scratch: Scratch) -> bool:
+    return scratch.fill(lambda text: print(f"  {text}", file=sys.stderr, flush=True))
 
 
 def _reference(scratch: Scratch) -> int:

@@ -13,6 +13,7 @@ import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from psycopg import sql
 
 from config.embedded.server import program
@@ -77,10 +78,16 @@ class Scratch:
         connection.settings_dict["NAME"] = self.name
         settings.FACTS_DIR = self.folder / "facts"
 
-    def fill(self, said: Callable[[str], None]) -> None:
-        """Bring tables and facts up to date, within a process that uses this database."""
+    def fill(self, said: Callable[[str], None]) -> bool:
+        """Bring tables and facts up to date, within a process that uses this database.
+
+        Returns False for a database kept from another version of the project, which has to be made anew.
+        """
         said(f"{self.name}: tables")
-        call_command("migrate", verbosity=0)
+        try:
+            call_command("migrate", verbosity=0)
+        except InconsistentMigrationHistory:
+            return False
         said(f"{self.name}: {self.activities:,} activities of {self.accounts:,} accounts")
         call_command(
             "load_demo",
@@ -93,6 +100,7 @@ class Scratch:
         )
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
+        return True
 
     def copy_seconds(self) -> float:
         """How long psql takes to copy all activities to nowhere: the yardstick."""
