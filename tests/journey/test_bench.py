@@ -85,7 +85,7 @@ def test_a_difference_is_found():
 @pytest.mark.django_db(transaction=True)
 def test_bench_measures_in_a_database_of_its_own_and_drops_it(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(command, "RESULTS", tmp_path / "results.json")
-    names = ["copy_activities", "replay_full", "replay_1000_changed", "polars"]
+    names = ["copy_activities", "replay_full", "replay_1000_changed"]
     call_command("bench", size=0.005, only=names, repeat=1, json=True)
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "results.json").read_text())
