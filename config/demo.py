@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, transaction
+from django.template.defaultfilters import floatformat
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.table import Table
@@ -90,7 +91,7 @@ def funnel_text(found: dict[str, Any]) -> str:
     widest = max((stage["share"] for stage in found["stages"]), default=0) or 1
     for stage in found["stages"]:
         bar = "█" * round(30 * stage["share"] / widest)
-        table.add_row(stage["name"], f"{stage['accounts']:,}", f"{stage['share']:.1%}", bar)
+        table.add_row(stage["name"], f"{stage['accounts']:,}", f"{floatformat(100 * stage['share'], 1)} %", bar)
     console = Console()
     with console.capture() as capture:
         console.print(table)

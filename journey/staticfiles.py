@@ -28,7 +28,7 @@ class PlotlyFinder(BaseFinder):
         self.storage = OneFileStorage(location=self.directory)
         super().__init__(*args, **kwargs)
 
-    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> str | list[str]:
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
         file = self.directory / "plotly.min.js"
         if path != NAME or not file.is_file():
             return []

@@ -19,6 +19,7 @@ from journey.models import StageInterval
 from journey.selectors.overview import ShownVersion, first_shown, stays_at
 from journey.selectors.timeline import LISTED, timeline
 from scoring.admin.activities import SIDE_COLOURS
+from scoring.models import Side
 from segmentation.admin.accounts import AccountAdmin as PlainAccountAdmin
 from segmentation.admin.base import QuietChangeList, admin_url, chip
 from segmentation.models import Account
@@ -57,7 +58,7 @@ class StageChangeList(QuietChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
+        self.result_list: Any = list(self.result_list)
         shown = shown_version(request)
         stays: dict[int, StageInterval] = {}
         if shown and shown.history:
@@ -132,7 +133,7 @@ class AccountAdmin(PlainAccountAdmin):
                 for track in line.tracks
             ],
             "activities": [
-                {"row": row, "chip": chip(row.type, SIDE_COLOURS.get(row.type.side, "")), "minutes": _minutes(row)}
+                {"row": row, "chip": chip(row.type, SIDE_COLOURS[Side(row.type.side)]), "minutes": _minutes(row)}
                 for row in line.activities
             ],
             "activity_number": line.activity_number,

@@ -101,7 +101,7 @@ class JourneyVersionAdmin(VersionPages, ProductAdmin):
 
     @display(description=_("state"), ordering="state")
     def state_chip(self, version: JourneyVersion) -> Any:
-        return chip(version.get_state_display(), STATE_COLOURS[version.state])
+        return chip(version.get_state_display(), STATE_COLOURS[JourneyVersion.State(version.state)])
 
     @display(description=_("engagement weights by seniority"))
     def weights(self, version: JourneyVersion) -> str:
@@ -163,7 +163,7 @@ class HistoryAdmin(ReadOnlyAdmin):
 
     @display(description=_("state"), ordering="state")
     def state_chip(self, history: History) -> Any:
-        return chip(history.get_state_display(), STATE_COLOURS[history.state])
+        return chip(history.get_state_display(), STATE_COLOURS[History.State(history.state)])
 
     @display(description=_("brought up to date"), ordering="refreshed_at")
     def refreshed(self, history: History) -> Any:

@@ -75,14 +75,14 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        rows = self.object_list.order_by().values("pk")[: MOST_COUNTED + 1]
+        rows = self.object_list.order_by().values("pk")[: MOST_COUNTED + 1]  # type: ignore[attr-defined]
         self.capped = (found := rows.count()) > MOST_COUNTED
         return min(found, MOST_COUNTED)
 
     @cached_property
     def estimate(self) -> int | None:
         """About how many rows the whole table has."""
-        return estimated_rows(self.object_list.model)
+        return estimated_rows(self.object_list.model)  # type: ignore[attr-defined]
 
 
 class QuietChangeList(ChangeList):
@@ -91,7 +91,7 @@ class QuietChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if self.full_result_count is None and not (self.query or self.has_active_filters):
-            self.full_result_count = self.result_count
+            self.full_result_count: int | None = self.result_count
 
 
 class LinesField(forms.CharField):
@@ -107,7 +107,7 @@ class LinesField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, (list, tuple)) else value
 
-    def to_python(self, value: Any) -> list[str]:
+    def to_python(self, value: Any) -> Any:
         lines = [line.strip() for line in (super().to_python(value) or "").splitlines()]
         return list(dict.fromkeys(line for line in lines if line))
 
@@ -146,12 +146,12 @@ class _LinesMixin:
 class ProductAdmin(_LinesMixin, ModelAdmin):
     """The base of every page: what is changed here is kept in the field history with who did it."""
 
-    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}}
+    formfield_overrides: Any = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}}
     list_per_page = 25
     list_max_show_all = 200
     list_filter_submit = True
     list_disable_select_all = True
-    show_facets = None  # facets count every choice with a query of its own
+    show_facets: Any = None  # facets count every choice with a query of its own
     warn_unsaved_form = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -22,6 +22,7 @@ from segmentation.admin.base import ProductAdmin, ReadOnlyInline, admin_url, chi
 from segmentation.errors import ProblemError
 from segmentation.models import Account, AccountFlag, FlagType
 from segmentation.services.flags import disqualify_accounts, reinstate_accounts
+from segmentation.services.users import author
 
 RED = "#dc2626"
 
@@ -104,11 +105,11 @@ class AccountFlagAdmin(ProductAdmin):
 
     def save_model(self, request: HttpRequest, obj: AccountFlag, form: Any, change: bool) -> None:
         if not change:
-            obj.set_by = request.user
+            obj.set_by = author(request.user)
         if obj.end_at is None:
             obj.ended_by = None
         elif "end_at" in form.changed_data:
-            obj.ended_by = request.user
+            obj.ended_by = author(request.user)
         super().save_model(request, obj, form, change)
 
 

@@ -110,7 +110,7 @@ class AuthTokenAdmin(ProductAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user" and not request.user.is_superuser:
-            kwargs["queryset"] = User.objects.filter(pk=request.user.pk)  # nobody gets somebody else's rights
+            kwargs["queryset"] = User.objects.filter(pk=request.user.pk or 0)  # nobody gets somebody else's rights
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> Any:
