@@ -208,8 +208,8 @@ def indexes():
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'scoring_activity' ORDER BY indexname")
         found = cursor.fetchall()
         cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'scoring_activity'::regclass "
-            "ORDER BY conname"
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE conrelid = 'scoring_activity'::regclass ORDER BY conname"
         )
         return found, cursor.fetchall()
 
