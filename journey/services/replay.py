@@ -78,7 +78,8 @@ def replay(
     """Bring histories up to date: of one version, of a journey's published one, or of all published ones.
 
     Parameters: `full` builds them anew instead of replaying only what changed. Journeys whose stages others read come
-    first. Raises JourneyError when there is nothing to replay.
+    first, also when only one journey is asked for, which is then the last. Raises JourneyError when there is nothing to
+    replay.
     """
     versions = _versions(journey, number)
     results = []
@@ -118,7 +119,7 @@ def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersio
                 remedy=_("It has: %(numbers)s."),
                 params={"journey": journey.key, "numbers": ", ".join(str(n) for n in known) or "–"},
             )
-        return [version]
+        return _in_order([version])
     if journey:
         published = published_version(journey)
         if published is None:
@@ -129,28 +130,31 @@ def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersio
                 message=_("No version of the journey “%(value)s” is published."),
                 remedy=_("Publish its draft, or name a version."),
             )
-        return [published]
+        return _in_order([published])
     return _in_order(published_versions())
 
 
 def _in_order(versions: list[JourneyVersion]) -> list[JourneyVersion]:
-    """Journeys that others read first."""
-    reads = dependencies(versions)
+    """The versions, each after the journeys it reads, which are added where they are missing.
+
+    A history that reads another is only as true as that one: replayed alone, it would miss what the other has yet to
+    learn, and nothing would touch those accounts again.
+    """
+    by_name = {f"journey:{version.journey.key}": version for version in [*published_versions(), *versions]}
+    reads = dependencies(by_name.values())
     loop = find_loop(reads)
     if loop:
         raise loop_error(loop)
-    by_name = {f"journey:{version.journey.key}": version for version in versions}
     done: dict[str, JourneyVersion] = {}
 
     def visit(name: str) -> None:
-        if name in done or name not in by_name:
-            return
-        for other in reads[name]:
-            visit(other)
-        done[name] = by_name[name]
+        if name not in done and name in by_name:
+            for other in reads[name]:
+                visit(other)
+            done[name] = by_name[name]
 
-    for name in by_name:
-        visit(name)
+    for version in versions:
+        visit(f"journey:{version.journey.key}")
     return list(done.values())
 
 

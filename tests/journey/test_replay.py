@@ -358,6 +358,19 @@ def test_a_journey_that_reads_another_follows_it(extended):
     assert path(follower, acme) == [("out", 0), ("in", 10), ("out", 140)]
 
 
+def test_a_journey_replayed_alone_brings_those_it_reads_up_to_date_first(extended):
+    acme = account()
+    follower = publish_version(
+        version=create_journey(key="a-follower", name="Follower", document=_reads("extended", "aware"))
+    )
+    replay()
+    activity(acme, "webinar", 50)
+    results = replay(journey=follower.journey)
+    assert [result.version for result in results] == [extended, follower]
+    replay()
+    assert path(follower, acme) == [("out", 0), ("in", 50), ("out", 140)]
+
+
 def test_rules_that_need_each_other_are_refused_with_the_path(extended):
     publish_version(version=create_journey(key="second", name="Second", document=_reads("extended", "aware")))
     draft = create_draft(journey=extended.journey)

@@ -42,7 +42,7 @@ class Command(JourneyCommand):
             )
         if options["json"]:
             rows = [result.as_dict() for result in results]
-            self.stdout.write(json.dumps(rows[0] if journey else {"journeys": rows}, indent=2))
+            self.stdout.write(json.dumps(rows[-1] if journey else {"journeys": rows}, indent=2))
             return
         if not results:
             self.stdout.write(_("No journey is published, so there is nothing to replay."))
