@@ -10,7 +10,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from journey.management.base import JourneyCommand
 from journey.selectors.journeys import find_journey
+from journey.selectors.versions import published_versions
 from journey.services.replay import replay
+
+
+def _document(rows: list[dict[str, Any]], one: bool) -> dict[str, Any]:
+    """The journey asked for, or the one of the start page; all that were replayed under `journeys`."""
+    if not rows:
+        return {"journeys": []}
+    if one:
+        return rows[-1] | {"journeys": rows}
+    first = next(version.journey.key for version in published_versions())
+    return next(row for row in rows if row["journey"] == first) | {"journeys": rows}
 
 
 class Command(JourneyCommand):
@@ -42,7 +53,7 @@ class Command(JourneyCommand):
             )
         if options["json"]:
             rows = [result.as_dict() for result in results]
-            self.stdout.write(json.dumps(rows[-1] if journey else {"journeys": rows}, indent=2))
+            self.stdout.write(json.dumps(_document(rows, one=journey is not None), indent=2))
             return
         if not results:
             self.stdout.write(_("No journey is published, so there is nothing to replay."))
