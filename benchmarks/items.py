@@ -402,6 +402,3 @@ def make_reference(scratch: Scratch) -> int:
     found = stored_stays()
     save(found, scratch.reference)
     return len(found)
-
-
-__all__ = ["ITEMS", "Item", "make_reference"]

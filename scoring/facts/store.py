@@ -86,25 +86,25 @@ class FactStore:
     # Keeping up to date
 
     def refresh(self, connection: Any, rebuild: bool = False) -> Dimensions:
-        """Bring the cache up to what the present transaction sees. Returns the dimensions of its class numbers.
+        """Bring the cache up to what the present transaction sees. Returns its dimensions without people.
 
         Call within a transaction of isolation level REPEATABLE READ, so that everything read is of one snapshot.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
             snapshot = current_snapshot(connection)
-            dimensions = read_dimensions(connection)
+            dimensions = read_dimensions(connection, contacts=[])
             manifest = None if rebuild else self._manifest()
             wanted = {"format": FORMAT, "database": _database(connection), "dimensions": dimensions.fingerprint()}
             if manifest is None or any(manifest.get(key) != value for key, value in wanted.items()):
-                self._build(connection, dimensions, snapshot, wanted)
+                self._build(connection, snapshot, wanted)
                 return dimensions
             touched = touched_since(connection, manifest["snapshot"])
             changed = self._owners_of(connection, touched)
             if changed is None:
-                self._build(connection, dimensions, snapshot, wanted)
+                self._build(connection, snapshot, wanted)
             elif len(changed):
-                self._extend(connection, manifest, changed, dimensions, snapshot, wanted)
+                self._extend(connection, manifest, changed, snapshot, wanted)
             return dimensions
 
     def _owners_of(self, connection: Any, touched: Any) -> Int64s | None:
@@ -130,8 +130,9 @@ class FactStore:
             )
             return np.union1d(touched.contacts, np.array([row[0] for row in cursor.fetchall()], dtype=np.int64))
 
-    def _build(self, connection: Any, dimensions: Dimensions, snapshot: str, wanted: dict[str, Any]) -> None:
+    def _build(self, connection: Any, snapshot: str, wanted: dict[str, Any]) -> None:
         """One unordered scan of all activities, spread over shard files, then each shard put in order."""
+        dimensions = read_dimensions(connection)
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT id FROM segmentation_{self.owner} ORDER BY id % {SHARDS}, id")
             owners = np.array([row[0] for row in cursor.fetchall()], dtype=np.int64)
@@ -185,7 +186,6 @@ class FactStore:
         connection: Any,
         manifest: dict[str, Any],
         changed: Int64s,
-        dimensions: Dimensions,
         snapshot: str,
         wanted: dict[str, Any],
     ) -> None:
@@ -193,7 +193,7 @@ class FactStore:
         if manifest["delta"]:
             changed = np.union1d(changed, np.load(self.folder / f"{manifest['delta']}.owners.npy"))
         if len(changed) > MOST_DELTA * max(manifest["owners"], 1000):
-            self._build(connection, dimensions, snapshot, wanted)
+            self._build(connection, snapshot, wanted)
             return
         table = read_activities(connection, changed, self.owner)
         name = f"delta-{uuid.uuid4().hex[:12]}"

@@ -116,13 +116,17 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
     initial = [np.full(n, -1, dtype=np.int32) for _field in fields]
     known_from = np.full(n, NEVER, dtype=np.int64)
     with connection.cursor() as cursor:
-        columns = ", ".join(field.sql.format(row="a") for field in fields)
-        query = f"SELECT a.id, {columns} FROM segmentation_account a WHERE true" + where.format(column="a.id")
-        cursor.execute(query, params or None)
-        ids, *values = _transposed(cursor.fetchall(), 1 + len(fields))
-        at = positions.of(np.array(ids, dtype=np.int64))
-        for code, column, out in zip(codes, values, initial, strict=True):
-            out[at[at >= 0]] = np.array([code(value) for value in column], dtype=np.int32)[at >= 0]
+        for field, code, out in zip(fields, codes, initial, strict=True):
+            # Few values, many accounts.
+            cursor.execute(
+                f"SELECT {field.sql.format(row='a')}, array_agg(a.id) FROM segmentation_account a WHERE true"
+                + where.format(column="a.id")
+                + " GROUP BY 1",
+                params or None,
+            )
+            for value, ids in cursor.fetchall():
+                at = positions.of(np.array(ids, dtype=np.int64))
+                out[at[at >= 0]] = code(value)
         first = read_rows(
             connection,
             "SELECT pgh_obj_id, min(pgh_created_at) FROM segmentation_accountevent WHERE true"
