@@ -25,19 +25,23 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Scratch:
-    """The scratch database of one size (millions of activities; a hundredth as many accounts)."""
+    """The scratch database of one size (millions of activities; a hundredth as many accounts).
+
+    is_blank: the same accounts and people, without any activity yet.
+    """
 
     size: float
+    is_blank: bool = False
 
     @property
     def name(self) -> str:
         """The name of the database."""
-        return "bench_" + f"{self.size:g}".replace(".", "_")
+        return "bench_" + f"{self.size:g}".replace(".", "_") + ("_blank" if self.is_blank else "")
 
     @property
     def activities(self) -> int:
         """How many activities there are."""
-        return round(self.size * 1_000_000)
+        return 0 if self.is_blank else round(self.size * 1_000_000)
 
     @property
     def accounts(self) -> int:

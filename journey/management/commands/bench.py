@@ -62,6 +62,7 @@ class Command(BaseCommand):
         finally:
             if not options["keep"]:
                 scratch.drop()
+                Scratch(size, is_blank=True).drop()
         write(results, RESULTS)
         if options["json"]:
             self.stdout.write(json.dumps(results, indent=2))
