@@ -153,7 +153,7 @@ class HistoryAdmin(ReadOnlyAdmin):
     list_filter = [("state", ChoicesCheckboxFilter), ("version__journey", RelatedDropdownFilter)]
     fieldsets = [
         (None, {"fields": [("version", "state_chip"), ("entities", "intervals")]}),
-        (_("When"), {"fields": [("started_at", "built_at", "refreshed_at"), "took", "snapshot"]}),
+        (_("When"), {"fields": [("started_at", "built_at"), ("refreshed_at", "took"), "snapshot"]}),
     ]
     readonly_fields = ["state_chip", "took"]
 

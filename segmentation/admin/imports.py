@@ -47,7 +47,15 @@ COLOURS = {
     ImportRun.State.FAILED: "#dc2626",
     ImportRun.State.PREVIEW: "#94a3b8",
 }
+STORED = {ImportRun.State.DONE, ImportRun.State.DONE_WITH_BAD_ROWS}
 SHOWN_ERRORS = 50
+SHOWN_NAMES = 20
+CREATED = {
+    "teams": _("Sales teams"),
+    "activity_types": _("Activity types"),
+    "crm_stages": _("CRM stages"),
+    "custom_fields": _("Custom fields"),
+}
 COUNTS = (
     ("rows", _("Rows")),
     ("inserted", _("New")),
@@ -228,16 +236,27 @@ def _column_of(rule: Any) -> str:
 def report_context(run: ImportRun) -> dict[str, Any]:
     """Return what the template of a report shows."""
     report = run.report or {}
+    fault = report.get("fault")
+    counts = [(label, report[name]) for name, label in COUNTS if isinstance(report.get(name), int)]
+    if isinstance(report.get("rows"), dict):  # demo data: rows of each table
+        labels = dict(ImportTarget.choices)
+        tables = {name.replace("_", "-"): number for name, number in report["rows"].items()}
+        counts = [(label, tables[name]) for name, label in labels.items() if name in tables]
     return {
         "report": report,
-        "fault": report.get("fault"),
-        "counts": [(label, report[name]) for name, label in COUNTS if name in report],
+        "fault": fault,
+        "counts": counts,
+        "was_stored": bool(report.get("stored")) or (run.state in STORED and not fault),
         "flags": [
             {"text": flag_text(code), "count": count, "examples": report.get("examples", {}).get(code, [])[:10]}
             for code, count in report.get("flagged", {}).items()
         ],
-        "errors": report.get("errors", [])[:SHOWN_ERRORS],
-        "more_errors": max(report.get("bad", 0) - SHOWN_ERRORS, 0),
+        "created": [
+            (CREATED.get(kind, kind), names[:SHOWN_NAMES], max(len(names) - SHOWN_NAMES, 0))
+            for kind, names in report.get("created", {}).items()
+        ],
+        "bad_rows": report.get("errors", [])[:SHOWN_ERRORS],  # "errors" is what a form of the admin has
+        "more_bad_rows": max(report.get("bad", 0) - SHOWN_ERRORS, 0),
         "bad_rows_url": admin_url("segmentation_importrun_bad_rows", run.pk) if bad_rows_path(run).is_file() else None,
     }
 
@@ -251,8 +270,9 @@ class ImportRunAdmin(ReadOnlyAdmin):
     list_filter = [("target", ChoicesRadioFilter), ("state", ChoicesCheckboxFilter)]
     search_fields = ["file_name"]
     sortable_by = ["created_at", "file_name"]
+    empty_text = _("Import a CSV file of accounts, contacts, activities, opportunities or their changes.")
     fieldsets = [
-        (None, {"fields": [("file_name", "target", "state_chip"), ("created_at", "requested_by", "next_step")]}),
+        (None, {"fields": [("file_name", "target"), ("state_chip", "next_step"), ("created_at", "requested_by")]}),
         (_("Details"), {"fields": ["spec", "file_sha256"], "classes": ["collapse"]}),
     ]
     readonly_fields = ["state_chip", "next_step"]
@@ -268,6 +288,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
     @display(description=_("rows"))
     def rows(self, run: ImportRun) -> Any:
         rows = run.report.get("rows")
+        rows = sum(rows.values()) if isinstance(rows, dict) else rows
         return f"{rows:,}" if isinstance(rows, int) else "-"
 
     @display(description=_("bad rows"))

@@ -32,14 +32,15 @@ class JobAdmin(ReadOnlyAdmin):
     list_filter = [("state", ChoicesCheckboxFilter)]
     search_fields = ["title", "kind"]
     sortable_by = ["created_at"]
+    empty_text = _("Work in the background shows here: rebuilding a history, importing a large file.")
     list_before_template = "admin/segmentation/job/watch_list.html"
     change_form_outer_before_template = "admin/segmentation/job/watch.html"
     fieldsets = [
         (None, {"fields": [("title", "kind"), ("state_chip", "bar"), "step", "error_text"]}),
-        (_("When"), {"fields": [("created_at", "started_at", "finished_at"), ("took", "requested_by")]}),
+        (_("When"), {"fields": [("created_at", "requested_by"), ("started_at", "finished_at"), "took"]}),
         (
             _("Details"),
-            {"fields": ["params", "result", ("attempts", "max_attempts", "lease_until")], "classes": ["collapse"]},
+            {"fields": ["params", "result", ("attempts", "max_attempts"), "lease_until"], "classes": ["collapse"]},
         ),
     ]
     readonly_fields = ["state_chip", "bar", "took", "error_text"]

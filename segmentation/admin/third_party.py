@@ -137,7 +137,7 @@ class ScheduleAdmin(ProductAdmin):
     search_fields = ["name"]
     actions = ["switch_on", "switch_off"]
     readonly_fields = ["name", "func", "is_on"]
-    fieldsets = [(None, {"fields": [("name", "func"), ("schedule_type", "minutes", "cron"), ("next_run", "is_on")]})]
+    fieldsets = [(None, {"fields": [("name", "func"), ("schedule_type", "minutes"), ("cron", "next_run"), "is_on"]})]
 
     @display(description=_("rhythm"))
     def rhythm(self, schedule: Schedule) -> str:
@@ -169,7 +169,7 @@ class TaskAdmin(ReadOnlyAdmin):
     list_display = ["name", "func", "started", "stopped"]
     search_fields = ["name", "func"]
     ordering = ["-stopped"]
-    fieldsets = [(None, {"fields": [("name", "func"), ("started", "stopped", "attempt_count"), "result_text"]})]
+    fieldsets = [(None, {"fields": [("name", "func"), ("started", "stopped"), "attempt_count", "result_text"]})]
     readonly_fields = ["result_text"]
 
     @display(description=_("result"))

@@ -251,3 +251,32 @@ def test_reports_of_any_shape_are_shown(admin_client):
         run = ImportRun.objects.create(target="accounts", file_name="x", state="failed", report=report)
         assert admin_client.get(reverse("admin:segmentation_importrun_change", args=[run.pk])).status_code == 200
     assert admin_client.get("/admin/segmentation/importrun/").status_code == 200
+
+
+def test_the_page_of_a_tried_import_names_bad_rows_and_no_errors_of_a_form(admin_client):
+    upload(admin_client)
+    run = ImportRun.objects.get()
+    choose(admin_client, run, "check")
+    page = admin_client.get(reverse("admin:segmentation_importrun_change", args=[run.pk])).content.decode()
+    assert "“many” is no number." in page
+    assert "nothing is stored yet" in page
+    assert "Please correct the error" not in page
+
+
+def test_what_was_made_on_the_way_is_said_in_words(admin_client):
+    upload(admin_client, "id,type,occurred_at\n1,Round table,2026-01-02\n", target="activities")
+    run = ImportRun.objects.get()
+    fields = {"field-external_id": "id", "field-type": "type", "field-occurred_at": "occurred_at"}
+    given = {**fields, "new_types": "sales", "action": "check"}
+    page = admin_client.post(preview_url(run), given, follow=True).content.decode()
+    assert "Activity types: Round table" in page
+    assert "activity_types" not in page
+
+
+def test_demo_data_shows_the_rows_of_its_tables(admin_client):
+    rows = {"accounts": 2000, "opportunity_changes": 31, "account_events": 5}
+    run = ImportRun.objects.create(target="accounts", file_name="demo", state="done", report={"rows": rows})
+    page = admin_client.get(reverse("admin:segmentation_importrun_change", args=[run.pk]))
+    assert page.context["counts"] == [("Accounts", 2000), ("Opportunity changes", 31)]
+    assert "What was stored" in page.content.decode()
+    assert "2,036" in admin_client.get(reverse("admin:segmentation_importrun_changelist")).content.decode()
