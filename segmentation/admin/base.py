@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pghistory
@@ -28,6 +28,7 @@ from segmentation.selectors.tables import estimated_rows
 HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 GREY = "#94a3b8"
 MOST_COUNTED = 10_000  # rows a list of a huge table counts and pages through
+MOST_NAMED = 100  # objects the page that asks before deleting names
 
 
 def admin_url(name: str, *args: Any) -> str | None:
@@ -143,6 +144,34 @@ class _LinesMixin:
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
 
 
+def uses(model: Any, objs: Any) -> Iterator[str]:
+    """Say of each table how many of its rows forbid that these objects are deleted; counting stops early."""
+    keys = [obj.pk for obj in objs]
+    for relation in model._meta.related_objects:
+        if relation.on_delete is not models.PROTECT:
+            continue
+        rows = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": keys}).order_by()
+        found = rows.values("pk")[: MOST_COUNTED + 1].count()
+        if found:
+            options = relation.related_model._meta
+            number = f"{MOST_COUNTED:,}+" if found > MOST_COUNTED else f"{found:,}"
+            yield f"{number} {options.verbose_name if found == 1 else options.verbose_name_plural}"
+
+
+def shortened(names: list[Any], most: int) -> tuple[list[Any], int]:
+    """Return at most `most` entries of a list of lists, an ellipsis for the others, and how many are left of `most`."""
+    kept: list[Any] = []
+    for entry in names:
+        if most <= 0:
+            return [*kept, "…"], 0
+        if isinstance(entry, list):
+            entry, most = shortened(entry, most)
+        else:
+            most -= 1
+        kept.append(entry)
+    return kept, most
+
+
 class ProductAdmin(_LinesMixin, ModelAdmin):
     """The base of every page: what is changed here is kept in the field history with who did it."""
 
@@ -153,6 +182,7 @@ class ProductAdmin(_LinesMixin, ModelAdmin):
     list_disable_select_all = True
     show_facets: Any = None  # facets count every choice with a query of its own
     warn_unsaved_form = True
+    empty_text: Any = ""  # where rows come from, for a list without any
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
@@ -183,6 +213,13 @@ class ProductAdmin(_LinesMixin, ModelAdmin):
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with pghistory.context(user=request.user.pk, source="admin"):
             return super().changelist_view(request, *args, **kwargs)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what is in the way by its number, and a few of what goes: either may be a million rows."""
+        if in_the_way := list(uses(self.model, objs)):
+            return [], {}, set(), in_the_way
+        deleted, numbers, perms_needed, protected = super().get_deleted_objects(objs, request)
+        return shortened(deleted, MOST_NAMED)[0], numbers, perms_needed, protected[:MOST_NAMED]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if hasattr(obj, "updated_at"):

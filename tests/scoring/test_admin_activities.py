@@ -103,3 +103,37 @@ class TestForms:
     def test_a_type_with_activities_cannot_be_deleted(self, admin_client, acme, kind):
         admin_client.post(reverse("admin:scoring_activitytype_delete", args=[kind.pk]), {"post": "yes"})
         assert ActivityType.objects.filter(pk=kind.pk).exists()
+
+
+class TestDeleting:
+    def test_a_type_in_use_is_kept_and_its_activities_are_counted_not_named(self, admin_client, acme, kind):
+        url = reverse("admin:scoring_activitytype_delete", args=[kind.pk])
+        page = admin_client.get(url).content.decode()
+        assert "3 activities" in page
+        assert "Activity: Called us" not in page
+        admin_client.post(url, {"post": "yes"})
+        assert ActivityType.objects.filter(pk=kind.pk).exists()
+
+    def test_counting_them_ends_early(self, admin_client, acme, kind, monkeypatch):
+        monkeypatch.setattr(base, "MOST_COUNTED", 2)
+        page = admin_client.get(reverse("admin:scoring_activitytype_delete", args=[kind.pk])).content.decode()
+        assert "2+ activities" in page
+
+    def test_a_type_without_activities_can_be_deleted(self, admin_client, kind):
+        admin_client.post(reverse("admin:scoring_activitytype_delete", args=[kind.pk]), {"post": "yes"})
+        assert not ActivityType.objects.filter(pk=kind.pk).exists()
+
+    def test_only_some_of_what_goes_with_an_account_is_named(self, admin_client, acme, monkeypatch):
+        monkeypatch.setattr(base, "MOST_NAMED", 2)
+        url = reverse("admin:segmentation_account_delete", args=[acme.pk])
+        page = admin_client.get(url).content.decode()
+        assert "Activities: 3" in page
+        assert page.count("Activity: ") == 1
+        assert "…" in page
+        admin_client.post(url, {"post": "yes"})
+        assert not Activity.objects.exists()
+
+
+def test_the_names_of_a_long_list_end_with_an_ellipsis():
+    assert base.shortened(["a", ["b", "c"], "d"], 4) == (["a", ["b", "c"], "d"], 0)
+    assert base.shortened(["a", ["b", "c"], "d"], 2) == (["a", ["b", "…"], "…"], 0)
