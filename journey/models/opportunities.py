@@ -162,7 +162,8 @@ class OpportunityChange(models.Model):
         )
 
     def __str__(self):
-        return f"{self.opportunity}: {self.crm_stage or self.amount}"
+        said = [self.crm_stage, self.amount, self.expected_close]
+        return f"{self.opportunity}: {next((str(what) for what in said if what is not None), '–')}"
 
 
 class CustomerPeriod(models.Model):

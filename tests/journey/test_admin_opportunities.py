@@ -202,3 +202,9 @@ def test_an_undated_change_is_shown_as_such(admin_client, deal, stages):
     OpportunityChange.objects.create(opportunity=deal, crm_stage=stages["Odd"], sequence=9, source_key="undated")
     text = admin_client.get(reverse("admin:segmentation_account_change", args=[deal.account_id])).content.decode()
     assert "Not known when it happened" in text
+
+
+def test_a_change_without_stage_is_named_by_what_it_changes(deal):
+    change = OpportunityChange(opportunity=deal, expected_close=dt.date(2026, 5, 1))
+    assert str(change) == f"{deal}: 2026-05-01"
+    assert str(OpportunityChange(opportunity=deal, amount=7)) == f"{deal}: 7"
