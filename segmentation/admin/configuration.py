@@ -146,6 +146,7 @@ class ImportMappingAdmin(ProductAdmin):
     """Mappings are made while a file is imported; here they are renamed, looked at and deleted."""
 
     list_display = ["name", "key", "target", "updated_at"]
+    empty_text = _("A mapping is kept when you name it while you import a file.")
     list_filter = [("target", ChoicesRadioFilter)]
     search_fields = ["name", "key"]
     readonly_fields = ["target", "spec", "updated_at"]
