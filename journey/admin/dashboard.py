@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -210,6 +211,9 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "rebuild_url": admin_url("journey_history_rebuild"),
             "journeys_url": admin_url("journey_journey_changelist"),
             "imports_url": admin_url("segmentation_importrun_changelist"),
+            "import_url": admin_url("segmentation_importrun_add")
+            if admin.site.get_model_admin(ImportRun).has_add_permission(request)
+            else None,
             "jobs_url": admin_url("segmentation_job_changelist"),
         }
     )
