@@ -264,9 +264,17 @@ def _copy(cursor: CursorWrapper, table: str, columns: Columns, how: str) -> None
 @contextmanager
 def _without_triggers(cursor: CursorWrapper, table: str) -> Iterator[None]:
     """Rest the project's own triggers: history and change feed of the demo data are written by the load itself."""
+    cursor.execute(
+        "SELECT quote_ident(tgname) FROM pg_trigger"
+        " WHERE tgrelid = %s::regclass AND NOT tgisinternal AND tgenabled = 'A'",
+        [table],
+    )
+    always = [name for (name,) in cursor.fetchall()]
     cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     yield
     cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    for name in always:  # those that also fire on the bulk path of imports
+        cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
 @contextmanager
