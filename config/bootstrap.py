@@ -54,7 +54,7 @@ def run_django(argv: list[str]) -> None:
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
-        from django.db import OperationalError
+        from django.db import OperationalError, ProgrammingError
     except ImportError:
         sys.exit(
             f"Django is not installed in {sys.prefix}: leave this virtual environment (deactivate), "
@@ -66,6 +66,13 @@ def run_django(argv: list[str]) -> None:
         if "--traceback" in argv:
             raise
         sys.exit(str(error).strip())
+    except ProgrammingError as error:
+        from config import tables
+
+        problem = "" if "--traceback" in argv else tables.reason(error)
+        if not problem:
+            raise
+        sys.exit(problem)
     except KeyboardInterrupt:
         sys.exit(130)
 

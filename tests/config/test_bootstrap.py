@@ -19,7 +19,7 @@ DJANGO = {
     "django/__init__.py": "",
     "django/core/__init__.py": "",
     "django/core/exceptions.py": "class ImproperlyConfigured(Exception): ...",
-    "django/db.py": "class OperationalError(Exception): ...",
+    "django/db.py": "class OperationalError(Exception): ...\nclass ProgrammingError(Exception): ...",
     "django/core/management.py": (
         "import sys\n"
         "from django.core.exceptions import ImproperlyConfigured\n"

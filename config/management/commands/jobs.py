@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from config import cluster, schedules
+from config import cluster, schedules, tables
 
 
 class Command(BaseCommand):
@@ -23,10 +23,12 @@ class Command(BaseCommand):
         """Do so.
 
         Raises:
-            CommandError: with ``--once``, when a task failed.
+            CommandError: the database is behind the code; with ``--once``, when a task failed.
         """
         if options["cluster"]:
             cluster.run_cluster()
+        elif problem := tables.behind():
+            raise CommandError(problem)
         elif options["once"]:
             self.run_once()
         else:

@@ -1,11 +1,9 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
-from config import schedules, web
+from config import schedules, tables, web
 
 
 class Command(BaseCommand):
@@ -23,9 +21,8 @@ class Command(BaseCommand):
         Raises:
             CommandError: the database is behind the code, the port is taken, or the web server ended.
         """
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError(_("The database is behind the code: run python3 manage.py migrate first."))
+        if problem := tables.behind():
+            raise CommandError(problem)
         schedules.sync()
         try:
             web.serve(self.stdout, **serve_options(options))
