@@ -32,6 +32,8 @@ def choose_port(host: str, wanted: int | None) -> int:
         WebError: the port wanted is taken, or none is free, or the host is not one of this machine.
     """
     if wanted is not None:
+        if not 0 < wanted < 65536:
+            raise WebError(_("There is no port %(port)d: choose one from 1 to 65535.") % {"port": wanted})
         if not _is_free(host, wanted):
             raise WebError(_("Port %(port)d is taken: end what uses it, or choose another.") % {"port": wanted})
         return wanted
@@ -137,6 +139,7 @@ def serve(
     """
     port = choose_port(host, port)
     collect_static()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # scripts start what they put behind with it ignored
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     web, supervisor = start(host, port, workers=workers, threads=threads), None
     try:

@@ -119,3 +119,9 @@ def test_serve_runs_web_and_work_and_both_end_with_it(var_dir, production, sign)
         assert "Stopping" in out
     _gone, left = psutil.wait_procs(family, timeout=0 if process.returncode == 0 else 20)
     assert not left
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65_536, 99_999])
+def test_a_port_that_does_not_exist_is_a_sentence(port):
+    with pytest.raises(web.WebError, match=f"There is no port {port}: choose one from 1 to 65535"):
+        web.choose_port("127.0.0.1", port)
