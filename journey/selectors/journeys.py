@@ -3,10 +3,12 @@
 from difflib import get_close_matches
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 from journey.models import Journey, Opportunity
+from segmentation.engine.params import is_storable
 from segmentation.models import Account, Contact
 
 
@@ -34,33 +36,26 @@ _MODELS: dict[str, Any] = {"account": Account, "contact": Contact, "opportunity"
 def find_entity(unit: str, words: str) -> Any:
     """An account (contact, opportunity) by external id, domain or e-mail address, name, or primary key.
 
-    The first of these ways that finds any decides. Raises JourneyError when nothing or more than one is found.
+    Words that fit several, whichever way, are refused; `id:7` is the external id 7 and `#7` the primary key 7, and
+    nothing else. Raises JourneyError when nothing or more than one is found.
     """
     model = _MODELS[unit]
-    ways: list[dict[str, Any]] = [{"external_id": words}]
-    if unit == "account":
-        ways += [{"domain": words.lower()}, {"other_domains__contains": [words.lower()]}, {"name__iexact": words}]
-    elif unit == "contact":
-        ways += [{"email__iexact": words}, {"name__iexact": words}]
-    else:
-        ways += [{"name__iexact": words}]
-    if words.isdecimal() and len(words) < 19:
-        ways.append({"pk": int(words)})
-    for way in ways:
-        found = list(model.objects.filter(**way).order_by("pk")[:6])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise JourneyError(
-                _("“%(value)s” fits more than one: %(found)s."),
-                code="ambiguous",
-                field=unit,
-                value=words,
-                remedy=_("Use the external id or the primary key."),
-                params={
-                    "found": ", ".join(f"{item} (#{item.pk})" for item in found[:5]) + (" …" if len(found) > 5 else "")
-                },
-            )
+    found = []
+    if words.strip() and is_storable(words):
+        found = list(model.objects.filter(_ways(unit, words)).order_by("pk")[:6])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise JourneyError(
+            _("“%(value)s” fits more than one: %(found)s."),
+            code="ambiguous",
+            field=unit,
+            value=words,
+            remedy=_("Write id:… with the external id, or # and the primary key."),
+            params={
+                "found": ", ".join(f"{item} (#{item.pk})" for item in found[:5]) + (" …" if len(found) > 5 else "")
+            },
+        )
     raise JourneyError(
         _("Nothing is found for “%(value)s”."),
         code="not_found",
@@ -68,3 +63,18 @@ def find_entity(unit: str, words: str) -> Any:
         value=words,
         remedy=_("Use the external id, the domain, the exact name or the primary key."),
     )
+
+
+def _ways(unit: str, words: str) -> Q:
+    """What the words may mean."""
+    ways = Q(external_id=words)
+    if words.startswith("id:") and words != "id:":
+        ways |= Q(external_id=words.removeprefix("id:"))
+    number = words.removeprefix("#")
+    if number.isdecimal() and len(number) < 19:
+        ways |= Q(pk=int(number))
+    if unit == "account":
+        ways |= Q(domain=words.lower()) | Q(other_domains__contains=[words.lower()])
+    elif unit == "contact":
+        ways |= Q(email__iexact=words)
+    return ways | Q(name__iexact=words)

@@ -18,7 +18,11 @@ class Command(JourneyCommand):
     help = "Why an account is in its stage: since when, by which figures, and what is missing for the next stage."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("account", metavar="ACCOUNT", help="external id, domain, name or primary key")
+        parser.add_argument(
+            "account",
+            metavar="ACCOUNT",
+            help="external id, domain, name or primary key; where several fit, id:EXTERNAL_ID or #PRIMARY_KEY",
+        )
         parser.add_argument("--journey", metavar="KEY", help="the journey (default: the first one)")
         parser.add_argument("--at", metavar="ISO", help="the moment, such as 2026-03-31 (default: now)")
         parser.add_argument("--json", action="store_true", help="print JSON")
