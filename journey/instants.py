@@ -14,7 +14,7 @@ def parse_instant(text: str | None, field: str) -> dt.datetime:
 
     None: now. Raises JourneyError.
     """
-    if not text:
+    if text is None:
         return timezone.now()
     try:
         moment = parse_datetime(text)
