@@ -95,12 +95,12 @@ class ConflictError(ProblemError):
 
 
 def shorten(value: Any, limit: int = SHOWN) -> str:
-    """Return the value as text that fits into a message; nothing for None."""
+    """Return the value as text that fits into a message and can be stored; nothing for None."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else str(value)
     text = text if len(text) <= limit else f"{text[:limit]}…"
-    return text.replace("\x00", "␀")
+    return text.replace("\x00", "␀").encode(errors="replace").decode()
 
 
 def closest(value: str, choices: Iterable[str]) -> str:

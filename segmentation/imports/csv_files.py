@@ -144,7 +144,8 @@ def _refuse_other_formats(path: Path, sample: bytes) -> None:
             value=path.name,
             remedy=_("The first line must hold the names of the columns."),
         )
-    if sample.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b"<"):
+    text = sample.decode(_marked_encoding(sample)[0] or "latin-1", errors="replace")
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[", "<"):
         raise FileFaultError(
             _("“%(value)s” looks like JSON, XML or a web page and is no CSV file."),
             code="not_csv",
@@ -156,7 +157,8 @@ def _refuse_other_formats(path: Path, sample: bytes) -> None:
 def _named_encoding(name: str, sample: bytes) -> tuple[str, int]:
     try:
         codec = codecs.lookup(name).name
-    except LookupError:
+        _check_codec(codec)
+    except (LookupError, ValueError):
         raise FileFaultError(
             _("There is no encoding “%(value)s”."),
             code="unknown_encoding",
@@ -169,6 +171,14 @@ def _named_encoding(name: str, sample: bytes) -> tuple[str, int]:
     if codec in ("utf-16", "utf-8-sig"):
         codec = marked or "utf-16-le" if codec == "utf-16" else "utf-8"
     return codec, bom if codec == marked else 0
+
+
+def _check_codec(name: str) -> None:
+    """Raise LookupError or ValueError for a codec that makes no text of files: zip, rot13, escapes, undefined ..."""
+    probe = b"\\ud800 +2AA- "
+    probe.decode(name, errors="replace")
+    text = codecs.getincrementaldecoder(name)(errors="replace").decode(probe)
+    text.encode()  # halves of characters cannot be stored
 
 
 def _marked_encoding(sample: bytes) -> tuple[str, int]:
@@ -273,7 +283,15 @@ def _with_header(
         body_line += 1
     while line.count('"') % 2 and (more := lines.readline()):
         line += more
-    if "\x00" in line or (len(line) > SAMPLE_BYTES // 4 and "\n" not in line):
+    if len(line) > SAMPLE_BYTES // 4 and "\n" not in line:
+        raise FileFaultError(
+            _("The first line of “%(value)s” does not end within %(most)s characters: this is no CSV file."),
+            code="not_csv",
+            value=path.name,
+            params={"most": f"{len(line):,}"},
+            remedy=_("The first line must hold the names of the columns."),
+        )
+    if any(sign < " " and sign not in "\t\r\n" for sign in line):
         raise FileFaultError(
             _("“%(value)s” holds binary data and is no CSV file."),
             code="not_csv",

@@ -4,6 +4,7 @@ A mapping is written by people, so it is read strictly: unknown words are refuse
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from segmentation.errors import closest
+from segmentation.errors import closest, shorten
 from segmentation.imports.csv_files import Block
 from segmentation.imports.errors import FileFaultError, MappingFaultError
 from segmentation.imports.fields import Fault, Field, read_number
@@ -107,7 +108,7 @@ def read_mapping_file(path: Path) -> dict[str, Any]:
             params={"reason": error.strerror or error},
             remedy=_("Check the path and the rights."),
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MappingFaultError(
             _("The mapping file “%(value)s” is no JSON: %(reason)s."),
             code="not_json",
@@ -116,6 +117,38 @@ def read_mapping_file(path: Path) -> dict[str, Any]:
             remedy=_("See docs/importing.md for an example."),
         ) from error
     return dict(_object(spec, ""))
+
+
+def refuse_unstorable(spec: Any) -> None:
+    """Refuse what JSON can write and no database keeps: NUL, half a character, a number that is not finite.
+
+    Raises:
+        MappingFaultError: naming the place in the mapping, the value and what to do.
+    """
+    waiting: list[tuple[str, Any]] = [("", spec)]
+    while waiting:
+        here, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(here, key) for key in value]
+            waiting += [(f"{here}.{key}".lstrip("."), item) for key, item in value.items()]
+        elif isinstance(value, list | tuple):
+            waiting += [(f"{here}.{place}".lstrip("."), item) for place, item in enumerate(value)]
+        elif isinstance(value, str) and any(sign == "\x00" or "\ud800" <= sign <= "\udfff" for sign in value):
+            raise MappingFaultError(
+                _("“%(value)s” holds a character that cannot be stored."),
+                code="bad_character",
+                field=shorten(here),
+                value=value,
+                remedy=_("Remove it: NUL and halves of characters are no text."),
+            )
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise MappingFaultError(
+                _("“%(value)s” is no finite number."),
+                code="not_finite",
+                field=shorten(here),
+                value=value,
+                remedy=_("Write a number such as 1000000."),
+            )
 
 
 def parse_mapping(spec: Mapping[str, Any] | None, target: str, fields: Iterable[Field]) -> FileMapping:
@@ -130,6 +163,7 @@ def parse_mapping(spec: Mapping[str, Any] | None, target: str, fields: Iterable[
         MappingFaultError: naming the place in the mapping, the value and what to do.
     """
     spec = _object(spec or {}, "")
+    refuse_unstorable(spec)
     _refuse_unknown(spec, TOP_KEYS, "")
     said = spec.get("target")
     if said is not None and said != target:
@@ -158,7 +192,7 @@ def parse_mapping(spec: Mapping[str, Any] | None, target: str, fields: Iterable[
         columns=columns,
         expand=expand,
         ignore=tuple(_texts(spec.get("ignore", []), "ignore")),
-        source_system=_source_system(spec.get("source_system", "")),
+        source_system=check_source_system(spec.get("source_system", "")),
         zone=_zone(spec.get("time_zone", "")),
         date_formats=formats,
         encoding=_text(spec.get("encoding", ""), "encoding"),
@@ -279,7 +313,12 @@ def _custom_fields(spec: Any) -> dict[str, dict[str, str]]:
     return found
 
 
-def _source_system(value: Any) -> str:
+def check_source_system(value: Any) -> str:
+    """Return the name of a source system; empty where none is named.
+
+    Raises:
+        MappingFaultError: it cannot be one.
+    """
     text = _text(value, "source_system")
     if text and (len(text) > 40 or not text.replace("-", "").replace("_", "").isalnum() or not text.isascii()):
         raise MappingFaultError(

@@ -18,9 +18,11 @@ from segmentation.imports.mapping import (
     Applier,
     Batch,
     FileMapping,
+    check_source_system,
     mapped_fields,
     parse_mapping,
     read_mapping_file,
+    refuse_unstorable,
     suggest_columns,
     used_columns,
     with_header,
@@ -101,10 +103,12 @@ def import_file(
     """
     started = time.perf_counter()
     record = record or ImportRun(target=target, file_name=safe_file_name(file_name or path.name))
-    record.spec = dict(spec or {})
     record.requested_by = author(user)
     found = get_target(target)
     try:
+        refuse_unstorable(spec)
+        record.spec = dict(spec or {})
+        check_source_system(source_system)
         mapping = parse_mapping(spec, target, found.all_fields())
         file = inspect_csv(path, encoding=mapping.encoding, delimiter=mapping.delimiter)
         record.file_sha256 = file.sha256

@@ -278,3 +278,43 @@ def test_the_sentences_of_a_message_survive_percent_signs(run):
 def test_a_column_of_a_reserved_shape_does_no_harm(run):
     code, report, _err = run("accounts", 'external_id,name,"x""y{rows}%s"\n1,A,b\n')
     assert (code, report["unused_columns"]) == (0, ['x"y{rows}%s'])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"delimiter": "\x00"},
+        {"columns": {"name": {"constant": "\ud800"}}},
+        {"columns": {"revenue": {"column": "name", "scale": float("nan")}}},
+    ],
+)
+def test_a_mapping_that_cannot_be_stored_is_a_fault_that_is_kept_on_record(run, mapping, spec):
+    code, report, err = run("accounts", ACCOUNTS, mapping(**spec))
+    assert (code, report["fault"]["code"]) in [(1, "bad_character"), (1, "not_finite")]
+    assert "Nothing was stored." in err
+    assert not Account.objects.exists()
+    assert ImportRun.objects.get().state == ImportRun.State.FAILED
+
+
+@pytest.mark.parametrize("name", ["a b", "x" * 41, "\udcff"])
+def test_what_cannot_name_a_source_system_is_a_fault(run, name):
+    code, report, _err = run("accounts", ACCOUNTS, "--source-system", name)
+    assert (code, report["fault"]["field"]) == (1, "source_system")
+    assert not Account.objects.exists()
+
+
+def test_bad_rows_are_not_written_over_what_is_read(run, mapping, tmp_path):
+    chosen = mapping(columns={"external_id": "external_id", "name": "name"})
+    before = (tmp_path / "mapping.json").read_bytes()
+    for name in ("input.csv", "mapping.json"):
+        code, report, _err = run("accounts", ACCOUNTS, chosen, "--errors", str(tmp_path / name))
+        assert (code, report["fault"]["code"]) == (1, "same_file")
+    assert (tmp_path / "input.csv").read_text() == ACCOUNTS
+    assert (tmp_path / "mapping.json").read_bytes() == before
+    assert not Account.objects.exists()
+
+
+def test_a_file_whose_name_is_no_text_is_told_as_json(capfdbinary, tmp_path):
+    with pytest.raises(SystemExit):
+        call_command("import_csv", "accounts", str(tmp_path / "a\udcff.csv"), "--json")
+    assert json.loads(capfdbinary.readouterr().out)["file"] == "a.csv"

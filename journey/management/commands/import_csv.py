@@ -12,11 +12,12 @@ from django.utils.translation import ngettext
 
 from segmentation.errors import ProblemError
 from segmentation.imports.bad_rows import bad_rows_file
+from segmentation.imports.errors import FileFaultError
 from segmentation.imports.flags import flag_text
 from segmentation.imports.report import ErrorSink, UpsertReport
 from segmentation.imports.targets import targets
 from segmentation.models import ImportTarget
-from segmentation.services.imports import import_file, load_spec, save_mapping
+from segmentation.services.imports import import_file, load_spec, safe_file_name, save_mapping
 
 FAULT, BAD_ROWS = 1, 3
 SHOWN_ERRORS = 20
@@ -58,7 +59,9 @@ class Command(BaseCommand):
             self._fault(error, options["json"], target, path)
             sys.exit(FAULT)
         if options["json"]:
-            self.stdout.write(json.dumps({"file": path.name, **report.as_dict()}, ensure_ascii=False, indent=2))
+            self.stdout.write(
+                json.dumps({"file": safe_file_name(path.name), **report.as_dict()}, ensure_ascii=False, indent=2)
+            )
         else:
             self._tell(report, path, dry_run=options["dry_run"])
         if report.bad:
@@ -69,6 +72,7 @@ class Command(BaseCommand):
         with ExitStack() as stack:
             sink: ErrorSink | None = None
             if options["errors"]:
+                _spare(options["errors"], [path, Path(options["mapping"] or path)])
                 sink = stack.enter_context(bad_rows_file(options["errors"]))
             return import_file(
                 target,
@@ -84,7 +88,9 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(
                 json.dumps(
-                    {"target": target, "file": path.name, "fault": error.as_dict()}, ensure_ascii=False, indent=2
+                    {"target": target, "file": safe_file_name(path.name), "fault": error.as_dict()},
+                    ensure_ascii=False,
+                    indent=2,
                 )
             )
         self.stderr.write(self.style.ERROR(str(error)))
@@ -97,7 +103,7 @@ class Command(BaseCommand):
             "%(file)s: %(rows)s rows read in %(seconds).1f s.",
             report.rows,
         )
-        write(rows % {"file": path.name, "rows": f"{report.rows:,}", "seconds": report.seconds})
+        write(rows % {"file": safe_file_name(path.name), "rows": f"{report.rows:,}", "seconds": report.seconds})
         counts = {
             "new": report.inserted,
             "changed": report.updated,
@@ -132,3 +138,15 @@ class Command(BaseCommand):
             write(_("This was a trial: nothing was stored."))
         elif not report.stored:
             write(_("Nothing was stored, because of the bad rows and --strict."))
+
+
+def _spare(errors: Path, read: list[Path]) -> None:
+    """Refuse to write the bad rows over one of the files that are read."""
+    if any(errors.exists() and file.exists() and errors.samefile(file) for file in read):
+        raise FileFaultError(
+            _("The bad rows cannot be written to “%(value)s”: that file is being imported from."),
+            code="same_file",
+            field="errors",
+            value=errors.name,
+            remedy=_("Give --errors the name of another file."),
+        )

@@ -196,3 +196,30 @@ def test_row_numbers_run_on_over_blocks(write, monkeypatch):
     path = write("id,name\n" + "1,abc\n" * 60)
     numbers = np.concatenate([block.rows for block in read_blocks(inspect_csv(path))])
     assert numbers.tolist() == list(range(60))
+
+
+@pytest.mark.parametrize(
+    "name", ["zip", "hex", "rot13", "idna", "undefined", "unicode_escape", "utf-7", "utf-32", "a\x00"]
+)
+def test_what_makes_no_text_of_a_file_is_no_encoding(write, name):
+    with pytest.raises(FileFaultError) as caught:
+        inspect_csv(write(HEADER), encoding=name)
+    assert caught.value.code == "unknown_encoding"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("first", ["客", "彀", "笀", "㰀", "嬀"])
+def test_letters_of_utf_16_are_not_taken_for_json(write, encoding, first):
+    """In one of the byte orders these begin with the byte of a bracket."""
+    file = inspect_csv(write(f"{first},name\n1,Acme\n", encoding))
+    assert (file.encoding, file.header) == (encoding, (first, "name"))
+
+
+def test_control_characters_in_the_first_line_give_a_binary_file_away(write):
+    with pytest.raises(FileFaultError, match="binary data"):
+        inspect_csv(write(b"c\x04t,name\n" + b"1,Acme\n" * 20))
+
+
+def test_a_first_line_without_end_is_told_as_such(write):
+    with pytest.raises(FileFaultError, match="does not end within"):
+        inspect_csv(write("id," + "x" * 10_000_000))

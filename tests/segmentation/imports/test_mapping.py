@@ -157,3 +157,31 @@ def test_a_mapping_file_that_is_no_json_is_refused(tmp_path):
     path.write_text(json.dumps([1]), encoding="utf-8")
     with pytest.raises(MappingFaultError, match="object"):
         read_mapping_file(path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "code"),
+    [
+        ({"time_zone": "UTC\x00"}, "time_zone", "bad_character"),
+        ({"columns": {"name": {"constant": "a\x00"}}}, "columns.name.constant", "bad_character"),
+        ({"columns": {"name": {"column": "n", "values": {"a": "\ud800"}}}}, "columns.name.values.a", "bad_character"),
+        ({"ignore": ["a", "b\udfff"]}, "ignore.1", "bad_character"),
+        ({"crm_stages": {"a\x00": "won"}}, "crm_stages", "bad_character"),
+        ({"comment": [{"a": float("nan")}]}, "comment.0.a", "not_finite"),
+        ({"columns": {"revenue": {"column": "r", "scale": float("inf")}}}, "columns.revenue.scale", "not_finite"),
+    ],
+)
+def test_what_no_database_keeps_is_refused_with_its_place(spec, field, code):
+    with pytest.raises(MappingFaultError) as caught:
+        parse(**spec)
+    assert (caught.value.field, caught.value.code) == (field, code)
+    assert caught.value.remedy
+    json.dumps(caught.value.as_dict(), ensure_ascii=False, allow_nan=False).encode()  # can be shown and stored
+    assert "\x00" not in str(caught.value)
+
+
+def test_a_mapping_file_nested_beyond_all_measure_is_no_json(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(MappingFaultError, match="is no JSON"):
+        read_mapping_file(path)
