@@ -43,6 +43,7 @@ LISTED = {
 }
 
 
+@pytest.mark.django_db(transaction=True)  # only what was committed is replayed incrementally
 def test_a_stage_follows_the_list_exactly_and_incrementally(tal):
     version = publish_version(version=create_journey(key="lists", name="Lists", document=LISTED))
     acme = account()

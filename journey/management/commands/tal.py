@@ -245,7 +245,7 @@ def _reviewed(target_list: TargetList, accounts: list[Account], accept: bool, wh
             target_list=target_list, account__in=accounts, decision=DisqualificationRequest.Decision.OPEN
         )
     )
-    waiting = {row.account_id for row in (*proposals, *requests)}
+    waiting = {row.account_id for row in proposals} | {row.account_id for row in requests}
     for account in accounts:
         if account.pk not in waiting:
             raise JourneyError(
