@@ -12,10 +12,12 @@ class SegmentationConfig(AppConfig):
 
         from segmentation.engine import kinds, text
         from segmentation.facts.accounts import field_labels, field_types, flag_names
+        from segmentation.facts.target_lists import list_names
         from segmentation.services.jobs import register_job
         from segmentation.services.uploads import IMPORT_JOB
 
         text.use_translator(gettext, ngettext)
         kinds.field.use_fields(field_labels, field_types)
         kinds.flag.use_flags(flag_names)
+        kinds.target_list.use_target_lists(list_names)
         register_job(IMPORT_JOB, "segmentation.services.uploads.run_import_job")

@@ -31,6 +31,36 @@ GROUPS: list[tuple[Any, list[Page]]] = [
         ],
     ),
     (
+        _("Target accounts"),
+        [
+            Page(
+                _("Target account lists"), "format_list_bulleted", "segmentation_targetlist", "segmentation.targetlist"
+            ),
+            Page(
+                _("List memberships"),
+                "playlist_add_check",
+                "segmentation_listmembership",
+                "segmentation.listmembership",
+            ),
+            Page(
+                _("Review queue"),
+                "rule",
+                "segmentation_listmembership",
+                "segmentation.listmembership",
+                "?now=proposed",
+            ),
+            Page(
+                _("Requests to disqualify"),
+                "person_off",
+                "segmentation_disqualificationrequest",
+                "segmentation.disqualificationrequest",
+                "?decision=open",
+            ),
+            Page(_("Sales quotas"), "confirmation_number", "segmentation_salesquota", "segmentation.salesquota"),
+            Page(_("Reasons"), "label", "segmentation_membershipreason", "segmentation.membershipreason"),
+        ],
+    ),
+    (
         _("Engagement"),
         [
             Page(_("Activities"), "bolt", "scoring_activity", "scoring.activity"),

@@ -10,6 +10,7 @@ from scoring.engine.activities import ACTIVITIES
 from segmentation.engine.facts import Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
+from segmentation.engine.kinds.target_list import TARGET_LISTS
 from segmentation.engine.resolve import Stays, jit
 from segmentation.engine.rules import JourneyRules
 from segmentation.engine.steps import Int64s
@@ -63,7 +64,7 @@ def grades(journey: JourneyRules, facts: Facts, stays: Stays) -> NDArray[np.int1
     mark(facts.tables[ACTIVITIES].rows, facts.tables[ACTIVITIES].time)
     deals = facts.tables[DEALS]
     mark(deals.rows, deals.time, np.where(deals.dated, 2, 1).astype(np.int8))
-    spans = [facts.tables[FLAGS][0]] if FLAGS in facts.tables else []
+    spans = [facts.tables[name][0] for name in (FLAGS, TARGET_LISTS) if name in facts.tables]
     spans += [facts.tables[CUSTOMER_PERIODS]] if CUSTOMER_PERIODS in facts.tables else []
     for span in spans:
         mark(*_boundaries(span))

@@ -17,11 +17,13 @@ from scoring.facts.store import SHARDS, FactStore
 from segmentation.engine.facts import DatedField, Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
+from segmentation.engine.kinds.target_list import TARGET_LISTS
 from segmentation.engine.rules import JourneyRules
 from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.accounts import read_fields, read_flags
 from segmentation.facts.arrays import Positions, pick
 from segmentation.facts.copying import read_rows
+from segmentation.facts.target_lists import read_memberships
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def _no_activities(classes: Any) -> ActivityTable:
 
 
 def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, some: bool) -> dict[str, Any]:
-    """Deals by entity; fields, flags, customer periods and stages elsewhere by the entity's account."""
+    """Deals by entity; fields, flags, lists, customer periods and stages elsewhere by the entity's account."""
     tables: dict[str, Any] = {DEALS: read_deals(connection, entities.ids, unit, some)}
     accounts = np.unique(entities.accounts[entities.accounts >= 0])
     index = Positions(accounts).of(entities.accounts)
@@ -165,6 +167,9 @@ def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, 
     if FLAGS in needs.tables:
         periods, keys = read_flags(connection, accounts, some)
         tables[FLAGS] = (_picked(periods, index), keys)
+    if TARGET_LISTS in needs.tables:
+        periods, pairs = read_memberships(connection, accounts, some)
+        tables[TARGET_LISTS] = (_picked(periods, index), pairs)
     if CUSTOMER_PERIODS in needs.tables:
         tables[CUSTOMER_PERIODS] = _picked(read_customer_periods(connection, accounts, some), index)
     if STAGES in needs.tables:

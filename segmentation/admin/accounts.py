@@ -18,6 +18,7 @@ from unfold.decorators import display
 from segmentation.admin.base import ProductAdmin, ProductInline, values_filter
 from segmentation.admin.custom_fields import CustomFieldsMixin
 from segmentation.admin.flags import AccountFlagInline, DisqualifyMixin
+from segmentation.admin.target_lists import AddToListMixin, ListMembershipInline
 from segmentation.models import Account, AccountFlag, Contact, FlagType, SalesTeam
 
 SOURCE_FIELDSET = (
@@ -90,7 +91,7 @@ class ContactInline(ProductInline):
 
 
 @admin.register(Account)
-class AccountAdmin(DisqualifyMixin, CustomFieldsMixin, ProductAdmin):
+class AccountAdmin(DisqualifyMixin, AddToListMixin, CustomFieldsMixin, ProductAdmin):
     """Companies. What the journey says about them is added by the app `journey`."""
 
     custom_fields_of = "account"
@@ -108,7 +109,8 @@ class AccountAdmin(DisqualifyMixin, CustomFieldsMixin, ProductAdmin):
     search_help_text = _("Name, domain or external id")
     autocomplete_fields = ["parent", "team"]
     readonly_fields = ["recorded_at", "updated_at"]
-    inlines = [ContactInline, AccountFlagInline]
+    inlines = [ContactInline, ListMembershipInline, AccountFlagInline]
+    actions = ["add_to_list_selected", *DisqualifyMixin.actions]
     fieldsets = [
         (
             _("Company"),

@@ -22,6 +22,7 @@ from segmentation.admin.base import ProductAdmin, ReadOnlyInline, admin_url, chi
 from segmentation.errors import ProblemError
 from segmentation.models import Account, AccountFlag, FlagType
 from segmentation.services.flags import disqualify_accounts, reinstate_accounts
+from segmentation.services.target_lists import end_memberships
 from segmentation.services.users import author
 
 RED = "#dc2626"
@@ -111,6 +112,13 @@ class AccountFlagAdmin(ProductAdmin):
         elif "end_at" in form.changed_data:
             obj.ended_by = author(request.user)
         super().save_model(request, obj, form, change)
+        if not change and obj.flag_type.key == FlagType.DISQUALIFIED and obj.end_at is None:
+            end_memberships(
+                accounts=[obj.account],
+                note=obj.reason,
+                user=request.user,
+                at=min(obj.start_at, timezone.now()),
+            )
 
 
 class AccountFlagInline(ReadOnlyInline):

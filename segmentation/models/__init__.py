@@ -1,10 +1,26 @@
 from segmentation.models.accounts import Account, Contact, CustomField, SalesTeam, TitleRule
 from segmentation.models.changes import FactTouch, FeedState
-from segmentation.models.choices import BuyingRole, Consent, Department, Relationship, Seniority, Tier
+from segmentation.models.choices import (
+    BuyingRole,
+    Consent,
+    Department,
+    MembershipState,
+    QuotaKind,
+    Relationship,
+    Seniority,
+    Tier,
+)
 from segmentation.models.flags import AccountFlag, FlagType
 from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
+from segmentation.models.target_lists import (
+    DisqualificationRequest,
+    ListMembership,
+    MembershipReason,
+    SalesQuota,
+    TargetList,
+)
 
 __all__ = [
     "Account",
@@ -14,6 +30,7 @@ __all__ = [
     "Contact",
     "CustomField",
     "Department",
+    "DisqualificationRequest",
     "FactTouch",
     "FeedState",
     "FlagType",
@@ -22,9 +39,15 @@ __all__ = [
     "ImportRun",
     "ImportTarget",
     "Job",
+    "ListMembership",
+    "MembershipReason",
+    "MembershipState",
+    "QuotaKind",
     "Relationship",
+    "SalesQuota",
     "SalesTeam",
     "Seniority",
+    "TargetList",
     "Tier",
     "TitleRule",
 ]

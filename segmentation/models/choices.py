@@ -56,3 +56,29 @@ class Tier(models.IntegerChoices):
 class Consent(models.TextChoices):
     GIVEN = "given", _("Given")
     WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class MembershipState(models.TextChoices):
+    """What an account is to a target account list. The first three hold the place of the team that added it."""
+
+    PROPOSED = "proposed", _("Proposed")
+    ACTIVE = "active", _("Active")
+    RECYCLING = "recycling", _("Recycling")
+    REJECTED = "rejected", _("Rejected")
+    DISQUALIFIED = "disqualified", _("Disqualified")
+    REMOVED = "removed", _("Removed")
+
+
+# States that take a place of the quota, and those in which an account counts as a target account.
+HOLDING_STATES = (MembershipState.PROPOSED, MembershipState.ACTIVE, MembershipState.RECYCLING)
+MEMBER_STATES = (MembershipState.ACTIVE, MembershipState.RECYCLING)
+
+
+class QuotaKind(models.TextChoices):
+    """What a sales team works; says how many places are usual."""
+
+    KEY_ACCOUNTS = "key_accounts", _("Key accounts")
+    MID_MARKET = "mid_market", _("Mid market")
+
+
+USUAL_PLACES = {QuotaKind.KEY_ACCOUNTS: 15, QuotaKind.MID_MARKET: 30}

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_noop
 
 from segmentation.errors import ConflictError, InvalidValueError
 from segmentation.models import Account, AccountFlag, FlagType
+from segmentation.services.target_lists import end_memberships
 from segmentation.services.users import Actor, author
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
@@ -80,7 +81,9 @@ def disqualify_accounts(
     user: Actor = None,
     at: dt.datetime | None = None,
 ) -> list[AccountFlag]:
-    """Disqualify accounts from `at` on. Those that are disqualified then already stay as they are.
+    """Disqualify accounts from `at` on, which ends their membership of every target account list.
+
+    Those that are disqualified then already stay as they are.
 
     Args:
         accounts: a batch; one account is a batch of one.
@@ -109,10 +112,11 @@ def disqualify_accounts(
             remedy=_("Choose a time after which no disqualification begins."),
             params={"account": locked[later.account_id]},
         )
+    flagged = [account for pk, account in locked.items() if pk not in in_force]
+    end_memberships(accounts=flagged, note=reason, user=user, at=at)
     return AccountFlag.objects.bulk_create(
         AccountFlag(account=account, flag_type=flag_type, start_at=at, reason=reason, set_by=author(user))
-        for pk, account in locked.items()
-        if pk not in in_force
+        for account in flagged
     )
 
 

@@ -95,6 +95,7 @@ class TestCriteria:
             "engagement_score": {"score": 1},
             "field": {"field": "tier", "value": 1},
             "flag": {"flag": "watched"},
+            "list": {"list": "named"},
             "stage": {"journey": "other", "stage": "mqa"},
         }.get(kind, {})
         for param in kinds()[kind].params:

@@ -234,7 +234,7 @@ class TestFieldHistory:
             "products": "",
         }
         data |= {"created_in_source_at_0": "", "created_in_source_at_1": ""}
-        for prefix in ("contacts", "customer_periods", "opportunities", "flags"):
+        for prefix in ("contacts", "customer_periods", "opportunities", "flags", "list_memberships"):
             data |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
         response = admin_client.post(page(acme), data)
         assert response.status_code == 302, response.context["errors"]

@@ -29,11 +29,16 @@ from segmentation.models import (
     AccountFlag,
     Contact,
     CustomField,
+    DisqualificationRequest,
     FlagType,
     ImportMapping,
     ImportRun,
     Job,
+    ListMembership,
+    MembershipReason,
+    SalesQuota,
     SalesTeam,
+    TargetList,
     TitleRule,
 )
 
@@ -65,6 +70,13 @@ def cast(admin_user):
     CustomerPeriod.objects.create(account=account, product=EVIL, started_at=NOON)
     flag = FlagType.objects.create(key="evil", name=EVIL)
     AccountFlag.objects.create(account=account, flag_type=flag, start_at=NOON, reason=EVIL, set_by=admin_user)
+    listed = TargetList.objects.create(key="evil", name=EVIL, description=EVIL)
+    why = MembershipReason.objects.create(key="evil", name=EVIL)
+    given = {"target_list": listed, "account": account, "team": team, "reason": why, "note": EVIL}
+    ListMembership.objects.create(**given, state="proposed", start_at=NOON, rep=admin_user, set_by=admin_user)
+    DisqualificationRequest.objects.create(**given, asked_by=admin_user, asked_at=NOON)
+    SalesQuota.objects.create(team=team, places=3)
+    SalesQuota.objects.create(team=team, rep=admin_user, places=2)
     TitleRule.objects.create(sets="seniority", pattern="evilword", value="vp")
     Job.objects.create(kind="replay", title=EVIL, step=EVIL, state="running", progress=0.5, started_at=NOON)
     ImportMapping.objects.create(key="m", name=EVIL, target="accounts", spec={"columns": {EVIL: "name"}})

@@ -42,6 +42,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "engagement_score": {"comparator": ">=", "half_life_days": 30, **_LIMITS},
     "field": {"operator": "is", "value": None},
     "flag": {},
+    "list": {"states": ("active", "recycling")},
     "stage": {},
     "opportunity_open": {"groups": (), "crm_stages": ()},
     "opportunity_won": {"within_days": None},
@@ -229,6 +230,13 @@ class Criterion:
 
     def _flag_candidates(self) -> set[int]:
         return _bounds(self.history.flags)
+
+    def _list(self, instant: int) -> Answer:
+        wanted = {(self.p["list"], state) for state in self.p["states"]}
+        return any(p.key in wanted and _in_force(p, instant) for p in self.history.lists)
+
+    def _list_candidates(self) -> set[int]:
+        return _bounds(self.history.lists)
 
     def _stage(self, instant: int) -> Answer:
         key = f"{self.p['journey']}/{self.p['stage']}"

@@ -9,12 +9,14 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from segmentation.engine.kinds.target_list import STATES as LIST_STATES
 from tests.reference.histories import (
     BASE,
     CRM_STAGES,
     DAY,
     DEPARTMENTS,
     FLAG_KEYS,
+    LIST_KEYS,
     OTHER_STAGES,
     OUTCOMES,
     ROLES,
@@ -77,12 +79,13 @@ class Dice:
         changes = self._deal_changes()
         fields = {name: self._field_history(values) for name, values in FIELD_VALUES.items() if self.chance(0.7)}
         flags = self._flag_periods()
+        lists = self._memberships()
         customer = self._customer_periods(changes)
         stages = self._stage_periods()
         times = [
             *(a.time for a in activities),
             *(c.time for c in changes),
-            *(p.start for p in (*flags, *customer, *stages)),
+            *(p.start for p in (*flags, *lists, *customer, *stages)),
         ]
         first = min([*times, self.time()])
         # A deal's own history begins later than the facts of its account.
@@ -93,6 +96,7 @@ class Dice:
             deals=changes,
             fields=fields,
             flags=flags,
+            lists=lists,
             customer=customer,
             stages=stages,
         )
@@ -151,6 +155,16 @@ class Dice:
                     made.append(Period(key=key, start=start, end=end))
             if times and self.chance(0.3):
                 made.append(Period(key=key, start=times[-1], end=None))
+        return tuple(made)
+
+    def _memberships(self) -> tuple[Period, ...]:
+        """On each list one state after the other, with gaps at times."""
+        made = []
+        for key in LIST_KEYS:
+            times = sorted({self.time() for _ in range(self.one((0, 0, 1, 2, 4, 6)))})
+            for start, end in zip(times, [*times[1:], None], strict=False):
+                if self.chance(0.85):
+                    made.append(Period(key=(key, self.one(list(LIST_STATES))), start=start, end=end))
         return tuple(made)
 
     def _customer_periods(self, changes: Sequence[DealChange]) -> tuple[Period, ...]:
@@ -335,6 +349,10 @@ _PARAMS = {
     "engagement_score": Dice._engagement_score,
     "field": Dice._field,
     "flag": lambda dice: {"flag": dice.one(FLAG_KEYS)},
+    "list": lambda dice: {
+        "list": dice.one(LIST_KEYS),
+        "states": dice.one((_LEFT_OUT, ("active",), ("proposed", "active"), tuple(LIST_STATES))),
+    },
     "stage": lambda dice: {"journey": "other", "stage": dice.one(("aware", "mqa"))},
     "opportunity_open": Dice._open,
     "opportunity_won": lambda dice: {"within_days": dice._span(0.2, 0.2)},

@@ -17,6 +17,8 @@ from scoring.engine.activities import ACTIVITIES, ActivityTable, Classes, TypeFa
 from segmentation.engine.facts import NEVER, DatedField, Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
+from segmentation.engine.kinds.target_list import STATES as LIST_STATES
+from segmentation.engine.kinds.target_list import TARGET_LISTS
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -64,6 +66,8 @@ CRM_STAGES = {
 }
 FIELD_TYPES = {"tier": "number", "region": "text", "reference": "yes_no", "products": "list"}
 FLAG_KEYS = ("disqualified", "watched")
+LIST_KEYS = ("named", "newcomers")
+MEMBERSHIPS = tuple((key, state) for key in LIST_KEYS for state in LIST_STATES)
 OTHER_STAGES = ("other/aware", "other/mqa")
 
 
@@ -103,7 +107,7 @@ class FieldHistory:
 class Period:
     """Something in force from `start` until `end` (None: still)."""
 
-    key: str
+    key: Any
     start: int
     end: int | None = None
 
@@ -117,6 +121,7 @@ class History:
     deals: tuple[DealChange, ...] = ()
     fields: dict[str, FieldHistory] = field(default_factory=dict)
     flags: tuple[Period, ...] = ()
+    lists: tuple[Period, ...] = ()  # keys are pairs of list and state
     customer: tuple[Period, ...] = ()
     stages: tuple[Period, ...] = ()
 
@@ -147,6 +152,7 @@ def facts_of(histories: Sequence[History], rng: random.Random | None = None) -> 
             DEALS: _deal_table(histories, arrange),
             FIELDS: {name: _dated_field(name, histories, arrange) for name in FIELD_TYPES},
             FLAGS: _periods([h.flags for h in histories], FLAG_KEYS, arrange),
+            TARGET_LISTS: _periods([h.lists for h in histories], MEMBERSHIPS, arrange),
             CUSTOMER_PERIODS: _periods([h.customer for h in histories], ("customer",), arrange)[0],
             STAGES: _periods([h.stages for h in histories], OTHER_STAGES, arrange),
         },

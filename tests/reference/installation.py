@@ -12,11 +12,13 @@ import scoring.engine.restrictions
 import segmentation.engine.kinds
 import segmentation.engine.kinds.field
 import segmentation.engine.kinds.flag
+import segmentation.engine.kinds.target_list
 from tests.reference.histories import (
     CRM_STAGES,
     DEPARTMENTS,
     FIELD_TYPES,
     FLAG_KEYS,
+    LIST_KEYS,
     OTHER_STAGES,
     OUTCOMES,
     ROLES,
@@ -59,4 +61,5 @@ def installed() -> Iterator[None]:
         patch.setattr(segmentation.engine.kinds.field, "_field_choices", _names(FIELD_TYPES))
         patch.setattr(segmentation.engine.kinds.field, "_field_types", lambda: FIELD_TYPES)
         patch.setattr(segmentation.engine.kinds.flag, "_flag_choices", _names(FLAG_KEYS))
+        patch.setattr(segmentation.engine.kinds.target_list, "_list_choices", _names(LIST_KEYS))
         yield

@@ -15,8 +15,10 @@ from journey.errors import JourneyError
 from journey.instants import past_instant
 from journey.management.base import JourneyCommand
 from journey.selectors.journeys import find_journey
+from journey.selectors.lists import LIST_MODES, listed_accounts
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import shown_version
+from segmentation.selectors.target_lists import find_list
 
 
 class Command(JourneyCommand):
@@ -26,19 +28,22 @@ class Command(JourneyCommand):
         parser.add_argument("--journey", metavar="KEY", help="the journey (default: the first one)")
         parser.add_argument("--as-of", metavar="ISO", help="the moment, such as 2026-03-31 (default: now)")
         parser.add_argument("--list", metavar="KEY", help="only accounts of this target account list")
+        parser.add_argument(
+            "--list-mode",
+            choices=LIST_MODES,
+            default="was",
+            help="the list as it was at the moment (default), as it is now, or as the cohort of --cohort-at",
+        )
+        parser.add_argument("--cohort-at", metavar="ISO", help="the day whose members are the cohort")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, **options: Any) -> None:
-        if options["list"]:
-            raise JourneyError(
-                _("There is no target account list “%(value)s”: this installation keeps no lists."),
-                code="unknown_list",
-                field="list",
-                value=options["list"],
-                remedy=_("Leave --list out to count all accounts."),
-            )
         journey = find_journey(options["journey"])
         as_of = past_instant(options["as_of"], "--as-of")
+        accounts = None
+        if options["list"]:
+            cohort_at = past_instant(options["cohort_at"], "--cohort-at") if options["cohort_at"] else None
+            accounts = listed_accounts(find_list(options["list"]), options["list_mode"], as_of, cohort_at)
         version = shown_version(journey)
         if version is None:
             raise JourneyError(
@@ -48,7 +53,7 @@ class Command(JourneyCommand):
                 value=journey.key,
                 remedy=_("Publish a version of it and run manage.py replay."),
             )
-        rows = stage_counts(version, as_of)
+        rows = stage_counts(version, as_of, accounts)
         if options["json"]:
             stages = [{name: row[name] for name in ("key", "name", "accounts", "share")} for row in rows]
             self.stdout.write(json.dumps({"as_of": as_of.isoformat(), "stages": stages}, indent=2, ensure_ascii=False))

@@ -1,0 +1,95 @@
+"""Who is on a target account list, now or on any past day, and how many places a sales team has left."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from segmentation.errors import NotFoundError, closest
+from segmentation.models import Account, ListMembership, MembershipReason, SalesQuota, SalesTeam, TargetList
+from segmentation.models.choices import HOLDING_STATES, MEMBER_STATES
+
+
+def find_by_key(model: type[Any], key: str, field: str) -> Any:
+    """Return the row with this key.
+
+    Raises:
+        NotFoundError: there is none; says which was probably meant, or which there are.
+    """
+    found = model.objects.filter(key=key).first()
+    if found:
+        return found
+    known = list(model.objects.order_by("key").values_list("key", flat=True))
+    close = closest(str(key), known)
+    raise NotFoundError(
+        _("There is no %(what)s “%(value)s”."),
+        code=f"unknown_{field}",
+        field=field,
+        value=key,
+        remedy=_("Did you mean “%(close)s”?") if close else _("There are: %(known)s."),
+        params={
+            "what": model._meta.verbose_name,
+            "close": close,
+            "known": ", ".join(known[:25]) + (" …" if len(known) > 25 else "") or "–",
+        },
+    )
+
+
+def find_list(key: str) -> TargetList:
+    """Return the target account list with this key. Raises NotFoundError with the nearest key."""
+    found: TargetList = find_by_key(TargetList, key, "list")
+    return found
+
+
+def find_team(key: str) -> SalesTeam:
+    """Return the sales team with this key. Raises NotFoundError with the nearest key."""
+    found: SalesTeam = find_by_key(SalesTeam, key, "team")
+    return found
+
+
+def find_reason(key: str) -> MembershipReason:
+    """Return the reason with this key. Raises NotFoundError with the nearest key."""
+    found: MembershipReason = find_by_key(MembershipReason, key, "reason")
+    return found
+
+
+def memberships_at(
+    target_list: TargetList, at: dt.datetime, states: Collection[str] = MEMBER_STATES
+) -> QuerySet[ListMembership]:
+    """The rows of a list in force at an instant, in these states (default: those that make a target account)."""
+    return ListMembership.objects.filter(
+        Q(end_at__gt=at) | Q(end_at=None), target_list=target_list, state__in=states, start_at__lte=at
+    )
+
+
+def members_at(target_list: TargetList, at: dt.datetime, states: Collection[str] = MEMBER_STATES) -> QuerySet[Account]:
+    """The accounts on a list at an instant."""
+    return Account.objects.filter(pk__in=memberships_at(target_list, at, states).values("account"))
+
+
+def places_held(team: SalesTeam, rep_id: int | None = None) -> int:
+    """How many accounts hold a place of the team now, or a place of one of its reps."""
+    held = ListMembership.objects.filter(team=team, end_at__isnull=True, state__in=HOLDING_STATES)
+    if rep_id is not None:
+        held = held.filter(rep=rep_id)
+    return held.order_by().values("account").distinct().count()
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of a quota: how many there are, are held and remain (never below 0)."""
+
+    places: int
+    held: int
+
+    @property
+    def remaining(self) -> int:
+        return max(self.places - self.held, 0)
+
+
+def quota_places(quota: SalesQuota) -> Places:
+    """The places of a team's quota, or of a rep's."""
+    return Places(quota.places, places_held(quota.team, quota.rep_id))
