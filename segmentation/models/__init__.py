@@ -2,6 +2,7 @@ from segmentation.models.accounts import Account, Contact, CustomField, SalesTea
 from segmentation.models.changes import FactTouch, FeedState
 from segmentation.models.choices import BuyingRole, Consent, Department, Relationship, Seniority, Tier
 from segmentation.models.flags import AccountFlag, FlagType
+from segmentation.models.icp import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
 from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
@@ -17,6 +18,11 @@ __all__ = [
     "FactTouch",
     "FeedState",
     "FlagType",
+    "IcpAnswer",
+    "IcpAssessment",
+    "IcpItem",
+    "IcpProfile",
+    "IcpVersion",
     "IdempotencyKey",
     "ImportMapping",
     "ImportRun",
