@@ -39,7 +39,10 @@ class Planned:
         return {"schedule_type": self.cadence, "minutes": self.minutes, "cron": None, "next_run": timezone.now()}
 
 
-PLANNED = (Planned(gettext_noop("Replay what is due"), "journey.tasks.replay_due", minutes=5),)
+PLANNED = (
+    Planned(gettext_noop("Replay what is due"), "journey.tasks.replay_due", minutes=5),
+    Planned(gettext_noop("Assess accounts"), "journey.tasks.assess_due", minutes=60),
+)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ class JourneyConfig(AppConfig):
         from segmentation.services.jobs import register_job
 
         register_job("replay", "journey.tasks.replay_job")
+        register_job("assess", "journey.tasks.assess_job")
         use_lists(
             crm_stages=lambda: {name: name for name in CrmStage.objects.values_list("name", flat=True)},
             journeys=lambda: dict(Journey.objects.values_list("key", "name")),

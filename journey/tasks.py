@@ -8,7 +8,9 @@ from django.db import connection
 from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import published_versions
+from journey.services.assessments import assess, request_assessment
 from journey.services.replay import Progress, replay, request_replay
+from segmentation.selectors.profiles import find_profile, published_profile_versions
 from segmentation.selectors.touches import touched_since
 
 
@@ -20,6 +22,19 @@ def replay_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             result.as_dict() for result in replay(journey=journey, full=bool(params.get("full")), progress=progress)
         ]
     }
+
+
+def assess_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Assess all accounts by one profile, or by all of them when params name none."""
+    profile = find_profile(params["profile"]) if params.get("profile") else None
+    return {"profiles": [result.as_dict() for result in assess(profile=profile)]}
+
+
+def assess_due() -> str:
+    """Queue the assessment of all accounts: facts may have changed, and rules may end as time passes."""
+    if not published_profile_versions():
+        return "nothing published"
+    return f"job {request_assessment().pk}"
 
 
 def replay_due() -> str:

@@ -14,6 +14,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
+from journey.admin.profiles import AnswersMixin, fit_context
 from journey.admin.timeline import change_rows, days_text, figure, stay_rows, when
 from journey.models import StageInterval
 from journey.selectors.overview import ShownVersion, first_shown, stays_at
@@ -74,12 +75,14 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class AccountAdmin(PlainAccountAdmin):
+class AccountAdmin(AnswersMixin, PlainAccountAdmin):
     """The account with its journey."""
 
     list_display = ["account", "stage", "since", "tier_label", "relationship", "industry", "region", "owner"]
     list_filter = [StageFilter, *PlainAccountAdmin.list_filter]
     inlines = [PlainAccountAdmin.inlines[0], OpportunityInline, CustomerPeriodInline, *PlainAccountAdmin.inlines[1:]]
+    actions = [*PlainAccountAdmin.actions, *AnswersMixin.actions]
+    change_form_outer_after_template = "admin/segmentation/account/fit.html"
     change_form_outer_before_template = "admin/segmentation/account/timeline.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -104,9 +107,16 @@ class AccountAdmin(PlainAccountAdmin):
     ) -> Any:
         # Made when the template asks for it: not for a form that was saved and redirects.
         line = SimpleLazyObject(lambda: self.line_context(request, object_id))
-        return super().changeform_view(
-            request, object_id, form_url, {**(extra_context or {}), "line": line if object_id else None}
-        )
+        fits = SimpleLazyObject(lambda: self.fits(request, object_id))
+        more = {"line": line, "fits": fits} if object_id else {"line": None, "fits": None}
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def fits(self, request: HttpRequest, object_id: str | None) -> list[dict[str, Any]]:
+        """Return the fit by each published profile, for those who may see it."""
+        account = self.get_object(request, str(object_id))
+        if account is None or not request.user.has_perm("segmentation.view_icpassessment"):  # type: ignore[union-attr]
+            return []
+        return fit_context(account)
 
     def line_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         """Return what the time line's template shows."""

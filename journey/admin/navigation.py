@@ -61,6 +61,15 @@ GROUPS: list[tuple[Any, list[Page]]] = [
         ],
     ),
     (
+        _("Ideal customer"),
+        [
+            Page(_("Profiles"), "person_search", "segmentation_icpprofile", "segmentation.icpprofile"),
+            Page(_("Checklists"), "checklist", "segmentation_icpversion", "segmentation.icpversion"),
+            Page(_("Fit of accounts"), "verified", "segmentation_icpassessment", "segmentation.icpassessment"),
+            Page(_("Answers"), "fact_check", "segmentation_icpanswer", "segmentation.icpanswer"),
+        ],
+    ),
+    (
         _("Engagement"),
         [
             Page(_("Activities"), "bolt", "scoring_activity", "scoring.activity"),

@@ -1,6 +1,6 @@
 """All facts a journey needs, in batches of entities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from segmentation.engine.facts import DatedField, Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
 from segmentation.engine.kinds.target_list import TARGET_LISTS
-from segmentation.engine.rules import JourneyRules
+from segmentation.engine.rules import JourneyRules, Rule
 from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.accounts import read_fields, read_flags
 from segmentation.facts.arrays import Positions, pick
@@ -84,6 +84,16 @@ class Needs:
             stages=tuple(sorted({criterion.stage_key for criterion in criteria if isinstance(criterion, InStage)})),
         )
 
+    @classmethod
+    def of_rules(cls, rules: Iterable[Rule]) -> "Needs":
+        """What rules that stand alone read, and nothing else."""
+        criteria = [term.criterion for rule in rules for term in (*rule.scope, *rule.terms)]
+        return cls(
+            tables=frozenset[str]().union(*(criterion.tables for criterion in criteria)),
+            fields=frozenset(field for criterion in criteria for field in criterion.fields()),
+            stages=tuple(sorted({criterion.stage_key for criterion in criteria if isinstance(criterion, InStage)})),
+        )
+
 
 def fact_store(unit: str) -> FactStore:
     """The fact cache that serves a unit."""
@@ -117,6 +127,33 @@ def all_facts(connection: Any, unit: str, needs: Needs, only: Int64s | None = No
     tables = _small_tables(connection, unit, entities, needs, some=False)
     positions = Positions(entities.ids)
     return _batches(store, dimensions.classes, unit, entities, tables, positions)
+
+
+FEW = 2_000  # accounts whose activities are read straight from the database
+
+
+def rule_facts(connection: Any, needs: Needs, only: Int64s | None = None) -> Iterator[Facts]:
+    """What rules that stand alone read of all accounts, or of those with the given primary keys, in batches.
+
+    Tables that no rule names are not read. Without activities a history begins with the account's creation, which no
+    criterion asks for. Call within one transaction of isolation level REPEATABLE READ.
+    """
+    if ACTIVITIES in needs.tables:
+        needs = replace(needs, tables=needs.tables | {DEALS})
+        if only is not None and len(only) <= FEW:
+            yield load_facts(connection, "account", only, needs)
+        else:
+            yield from all_facts(connection, "account", needs, only)
+        return
+    entities = read_entities(connection, "account", only)
+    tables = _small_tables(connection, "account", entities, needs, some=only is not None)
+    yield Facts(
+        ids=entities.ids,
+        accounts=entities.accounts,
+        start=entities.created,
+        start_assumed=~entities.created_known,
+        tables=tables,
+    )
 
 
 def _batches(
@@ -158,7 +195,7 @@ def _no_activities(classes: Any) -> ActivityTable:
 
 def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, some: bool) -> dict[str, Any]:
     """Deals by entity; fields, flags, lists, customer periods and stages elsewhere by the entity's account."""
-    tables: dict[str, Any] = {DEALS: read_deals(connection, entities.ids, unit, some)}
+    tables: dict[str, Any] = {DEALS: read_deals(connection, entities.ids, unit, some)} if DEALS in needs.tables else {}
     accounts = np.unique(entities.accounts[entities.accounts >= 0])
     index = Positions(accounts).of(entities.accounts)
     if FIELDS in needs.tables:

@@ -36,6 +36,11 @@ def journey_problems(document: Any) -> list[RuleError]:
     return problems
 
 
+def rule_problems(rule: Any) -> list[RuleError]:
+    """Everything that keeps a document from being a rule that stands alone, such as an item of a checklist."""
+    return list(_rule(rule, "rule"))
+
+
 def _wrong_type(field: str, value: Any, message: str, remedy: str) -> RuleError:
     return RuleError("wrong_type", field, value, message, remedy)
 

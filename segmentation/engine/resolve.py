@@ -81,6 +81,24 @@ def compile_journey(journey: JourneyRules) -> Program:
     )
 
 
+def compile_rules(rules: Sequence[Rule]) -> Program:
+    """Flatten rules that stand alone (the items of a checklist), for `snapshot`; there are no stages."""
+    criteria = tuple(dict.fromkeys(term.criterion for rule in rules for term in (*rule.scope, *rule.terms)))
+    number = {criterion: i for i, criterion in enumerate(criteria)}
+    terms: list[int] = []
+    rows: list[tuple[int, int, int, int]] = []
+    for rule in rules:
+        first = len(terms)
+        terms.extend(number[t.criterion] * 2 + t.negate for t in (*rule.scope, *rule.terms))
+        rows.append((first, first + len(rule.scope), len(terms), rule.needed))
+    return Program(
+        criteria=criteria,
+        terms=np.array(terms, dtype=np.int32),
+        rules=np.array(rows, dtype=np.int32).reshape(-1, 4),
+        stages=np.empty((0, 4), dtype=np.int64),
+    )
+
+
 def evaluate(program: Program, facts: Facts, known: Mapping[Criterion, Steps] | None = None) -> Stays:
     """The stays of every entity of the batch.
 

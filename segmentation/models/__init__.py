@@ -11,6 +11,7 @@ from segmentation.models.choices import (
     Tier,
 )
 from segmentation.models.flags import AccountFlag, FlagType
+from segmentation.models.icp import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
 from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
@@ -34,6 +35,11 @@ __all__ = [
     "FactTouch",
     "FeedState",
     "FlagType",
+    "IcpAnswer",
+    "IcpAssessment",
+    "IcpItem",
+    "IcpProfile",
+    "IcpVersion",
     "IdempotencyKey",
     "ImportMapping",
     "ImportRun",

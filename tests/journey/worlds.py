@@ -18,7 +18,8 @@ from journey.models import (
 )
 from journey.selectors.histories import current_history
 from scoring.models import Activity, ActivityType
-from segmentation.models import Account, Contact, FlagType
+from segmentation.models import Account, Contact, FlagType, IcpItem, IcpProfile, IcpVersion
+from segmentation.ready_made import install_profile
 
 _numbers = itertools.count(1)
 
@@ -49,6 +50,7 @@ def install() -> None:
     """The settings every installation begins with, which tests that empty the tables must bring back."""
     install_journeys(Journey, JourneyVersion, Stage, EntryRule, Criterion)
     FlagType.objects.get_or_create(key="disqualified", defaults={"name": "Disqualified"})
+    install_profile(IcpProfile, IcpVersion, IcpItem, published_at=DAY0)
     for key, values in TYPES.items():
         ActivityType.objects.get_or_create(key=key, defaults={"name": key, **values})
     for position, (name, meaning) in enumerate(CRM_STAGES.items()):
