@@ -113,10 +113,9 @@ class AccountAdmin(AnswersMixin, PlainAccountAdmin):
 
     def fits(self, request: HttpRequest, object_id: str | None) -> list[dict[str, Any]]:
         """Return the fit by each published profile, for those who may see it."""
-        account = self.get_object(request, str(object_id))
-        if account is None or not request.user.has_perm("segmentation.view_icpassessment"):  # type: ignore[union-attr]
+        if not str(object_id).isdigit() or not request.user.has_perm("segmentation.view_icpassessment"):  # type: ignore[union-attr]
             return []
-        return fit_context(account)
+        return fit_context(int(str(object_id)))
 
     def line_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         """Return what the time line's template shows."""

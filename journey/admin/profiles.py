@@ -19,9 +19,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from journey.selectors.assessments import (
     STATES,
-    assessment_details,
     compare_profile_versions,
-    present_assessment,
+    present_details,
     rule_sentence,
     state_name,
 )
@@ -29,7 +28,7 @@ from journey.services.assessments import assess, request_assessment
 from segmentation.admin.base import ProductAdmin, ProductInline, ReadOnlyAdmin, admin_url, chip, link
 from segmentation.engine.fit import GRADES, SCALE
 from segmentation.errors import ProblemError
-from segmentation.models import Account, IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
+from segmentation.models import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
 from segmentation.selectors.profiles import published_profile_versions
 from segmentation.services.profiles import (
     create_profile_draft,
@@ -476,28 +475,24 @@ class AnswersMixin:
         return TemplateResponse(request, "admin/segmentation/account/ask_action.html", context)
 
 
-def fit_context(account: Account) -> list[dict[str, Any]]:
+def fit_context(account_id: int) -> list[dict[str, Any]]:
     """The fit of an account by every published profile, for its page."""
-    shown = []
-    for version in published_profile_versions():
-        assessment = present_assessment(version, account)
-        details = assessment_details(assessment) if assessment else None
-        shown.append(
-            {
-                "version": version,
-                "grade": grade_chip(assessment.grade) if assessment else "",
-                "details": details,
-                "rows": [
-                    {
-                        **item,
-                        "chip": chip(state_name(item["state"]), STATE_COLOURS[item["state"]]),
-                        "answer": answer_text(item["kind"], item["answers"][0]["value"]) if item["answers"] else "",
-                        "more": len(item["answers"]) - 1,
-                    }
-                    for state in STATES
-                    for item in (details["items"] if details else ())
-                    if item["state"] == state
-                ],
-            }
-        )
-    return shown
+    return [
+        {
+            "version": version,
+            "grade": grade_chip(details["grade"] or "") if details else "",
+            "details": details,
+            "rows": [
+                {
+                    **item,
+                    "chip": chip(state_name(item["state"]), STATE_COLOURS[item["state"]]),
+                    "answer": answer_text(item["kind"], item["answers"][0]["value"]) if item["answers"] else "",
+                    "more": len(item["answers"]) - 1,
+                }
+                for state in STATES
+                for item in (details["items"] if details else ())
+                if item["state"] == state
+            ],
+        }
+        for version, details in present_details(account_id)
+    ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from segmentation.engine.steps import NO, YES, Int64s
 from segmentation.facts.arrays import Positions
 from segmentation.facts.copying import read_rows
 from segmentation.models import Account, IcpAssessment, IcpItem, IcpVersion
-from segmentation.selectors.profiles import last_answers
+from segmentation.selectors.profiles import Answers, all_answers, published_profile_versions
 from segmentation.services.snapshots import one_snapshot
 
 # Points by a rule's verdict: no, yes, unknown, out of scope.
@@ -169,16 +170,37 @@ def rule_sentence(rule: Any) -> str:
     return words if len(terms) == 1 else f"{how_many(rule)}: {words}"
 
 
-def assessment_details(assessment: IcpAssessment) -> dict[str, Any]:
+def present_details(account_id: int) -> list[tuple[IcpVersion, dict[str, Any] | None]]:
+    """The present fit of an account by every published profile (see `assessment_details`), None where not assessed."""
+    versions = published_profile_versions()
+    prefetch_related_objects(versions, Prefetch("items", IcpItem.objects.order_by("order", "id")))
+    present = {
+        row.version_id: row
+        for row in IcpAssessment.objects.filter(
+            account=account_id, version__in=versions, ended_at__isnull=True
+        ).select_related("account")
+    }
+    answers = all_answers(account_id) if present else {}
+    shown: list[tuple[IcpVersion, dict[str, Any] | None]] = []
+    for version in versions:
+        assessment = present.get(version.pk)
+        if assessment:
+            assessment.version = version
+        shown.append((version, assessment_details(assessment, answers) if assessment else None))
+    return shown
+
+
+def assessment_details(assessment: IcpAssessment, answers: Answers | None = None) -> dict[str, Any]:
     """An assessment for people and programs: score, grade, coverage, and each item with its answer and who gave it.
 
+    answers: as `all_answers` gives them, when they were read already.
     Items have `state` met, partly, unmet or unknown, and `answers`: everything answered so far, the last first.
     """
     version, account, reasons = assessment.version, assessment.account, assessment.reasons
-    answers = last_answers(version.profile, account)
+    answers = all_answers(account.pk) if answers is None else answers
     state = {key: name for name in ("met", "unmet", "unknown") for key in reasons.get(name, ())}
     items = []
-    for item in version.items.order_by("order", "id"):
+    for item in sorted(version.items.all(), key=lambda item: (item.order, item.pk)):
         partly = reasons.get("partly", {}).get(item.key)
         items.append(
             {
@@ -200,7 +222,7 @@ def assessment_details(assessment: IcpAssessment) -> dict[str, Any]:
                         "by": str(answer.answered_by) if answer.answered_by else None,
                         "at": answer.answered_at.isoformat(),
                     }
-                    for answer in answers.get((item.key, item.kind), [])
+                    for answer in answers.get((version.profile_id, item.key, item.kind), [])
                 ],
             }
         )

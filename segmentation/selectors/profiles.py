@@ -1,11 +1,9 @@
 """Ideal customer profiles: finding them and what people answered."""
 
-from collections.abc import Iterable
-
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import NotFoundError, closest
-from segmentation.models import Account, IcpAnswer, IcpProfile, IcpVersion
+from segmentation.models import IcpAnswer, IcpProfile, IcpVersion
 
 
 def find_profile(key: str) -> IcpProfile:
@@ -49,14 +47,14 @@ def published_profile_version(profile: IcpProfile) -> IcpVersion:
     return found[0]
 
 
-def last_answers(profile: IcpProfile, account: Account) -> dict[tuple[str, str], list[IcpAnswer]]:
-    """Everything that was answered for an account by key and kind of the item, the newest first."""
-    found: dict[tuple[str, str], list[IcpAnswer]] = {}
-    rows: Iterable[IcpAnswer] = (
-        IcpAnswer.objects.filter(profile=profile, account=account)
-        .select_related("answered_by")
-        .order_by("-answered_at", "-id")
-    )
+# By profile, key and kind of the item, the newest first.
+Answers = dict[tuple[int, str, str], list[IcpAnswer]]
+
+
+def all_answers(account_id: int) -> Answers:
+    """Everything that was answered for an account, the newest first."""
+    found: Answers = {}
+    rows = IcpAnswer.objects.filter(account=account_id).select_related("answered_by").order_by("-answered_at", "-id")
     for answer in rows:
-        found.setdefault((answer.item_key, answer.kind), []).append(answer)
+        found.setdefault((answer.profile_id, answer.item_key, answer.kind), []).append(answer)
     return found

@@ -23,6 +23,7 @@ from journey.models import (
     OpportunityChange,
     StageMeaning,
 )
+from journey.services.assessments import assess
 from scoring.models import Activity, ActivityType
 from segmentation.models import (
     Account,
@@ -31,6 +32,9 @@ from segmentation.models import (
     CustomField,
     DisqualificationRequest,
     FlagType,
+    IcpAnswer,
+    IcpProfile,
+    IcpVersion,
     ImportMapping,
     ImportRun,
     Job,
@@ -86,6 +90,18 @@ def cast(admin_user):
     version.stages.create(key="none", name=EVIL, description=EVIL, precedence=0, position=0)
     JourneyVersion.objects.filter(pk=version.pk).update(state="published", published_at=NOON)
     History.objects.create(version=version, state="current", built_at=NOON)
+    profile = IcpProfile.objects.create(key="evil", name=EVIL, description=EVIL)
+    checklist = IcpVersion.objects.create(profile=profile, number=1, note=EVIL)
+    checklist.items.create(key="evil", text=EVIL, help=EVIL)
+    checklist.items.create(
+        key="rule", text=EVIL, kind="rule",
+        rule={"criteria": [{"kind": "field", "params": {"field": "industry", "value": EVIL}}]},
+    )  # fmt: skip
+    IcpVersion.objects.filter(pk=checklist.pk).update(state="published", published_at=NOON)
+    IcpAnswer.objects.create(
+        profile=profile, account=account, item_key="evil", kind="yes_no", value=1, note=EVIL, answered_by=admin_user
+    )
+    assess(profile=profile)
     Group.objects.create(name=EVIL)
     get_token_model().objects.create(user=admin_user)
     Schedule.objects.create(name=EVIL, func="journey.tasks.nothing", schedule_type=Schedule.DAILY)
@@ -123,7 +139,7 @@ def test_every_row_opens_with_few_queries(admin_client, cast, model):
         assert row is None  # nothing waits in a test
         return
     assert row is not None, f"the cast has no {model._meta.label}"
-    opened(admin_client, page(model, "change", row.pk), 32)
+    opened(admin_client, page(model, "change", row.pk), 36)
     opened(admin_client, page(model, "history", row.pk), 8)
 
 
@@ -153,6 +169,7 @@ def test_every_model_of_the_project_has_a_page_or_stands_here():
 
     without = {
         "StageInterval", "Stage", "EntryRule", "Criterion", "OpportunityChange",  # on the pages of what they belong to
+        "IcpItem",  # the same
         "FactTouch", "FeedState", "IdempotencyKey",  # of the machinery
         "ImportRun",
     }  # fmt: skip
