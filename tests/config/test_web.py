@@ -95,6 +95,7 @@ def test_serve_runs_web_and_work_and_both_end_with_it(var_dir, production, sign)
         stderr=errors,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as scripts start what they put behind
     )
     try:
         address = process.stdout.readline().removeprefix("Open ").strip()

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 import journey.management.commands.bench as command
 from benchmarks.items import Loaded, extended, polars_table, run_sql
@@ -140,3 +140,13 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         Result("import_activities", 10.0, [1.0], [1.0], rows=49_999).as_dict(),
     ]
     assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 7
+
+
+def test_a_server_that_is_not_there_is_noticed_before_anything_is_made(monkeypatch):
+    def fails():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connection, "ensure_connection", fails)
+    monkeypatch.setattr(command, "Scratch", lambda *_: pytest.fail("no scratch database without a server"))
+    with pytest.raises(OperationalError):  # which manage.py turns into a sentence
+        call_command("bench", size=0.001)

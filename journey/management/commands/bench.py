@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from rich.console import Console
 from rich.table import Table
 
@@ -54,6 +55,7 @@ class Command(BaseCommand):
             if not options["json"] and options["verbosity"]:
                 self.stderr.write(step)
 
+        connection.ensure_connection()  # a server that is not there is told in one sentence
         scratch = Scratch(size)
         try:
             results = run(scratch, names, said, options["repeat"])
