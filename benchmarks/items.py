@@ -314,10 +314,7 @@ class ImportActivities(ImportMore):
 
     def prepare(self) -> None:
         super().prepare()
-        blank = Scratch(self.scratch.size, is_blank=True)
-        blank.create()
-        blank.use()
-        blank.fill(lambda _step: None)
+        Scratch(self.scratch.size, is_blank=True).use()
         self.last = last_activity()
 
 

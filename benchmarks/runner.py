@@ -73,11 +73,14 @@ def run(
 ) -> list[dict[str, Any]]:
     """Measure, in the scratch database, which is made if it is not there. Returns results as in the results file."""
     repeats = repeats or (REPEATS if scratch.size <= LARGE else REPEATS_LARGE)
-    scratch.create()
-    if not _in_own_process(_fill, scratch):
-        scratch.drop()
-        scratch.create()
-        _in_own_process(_fill, scratch)
+    for database in (scratch, Scratch(scratch.size, is_blank=True)):
+        if database.is_blank and "import_activities" not in names:
+            continue
+        database.create()
+        if not _in_own_process(_fill, database):
+            database.drop()
+            database.create()
+            _in_own_process(_fill, database)
     said("replaying once, so that everything is compiled and there is a history to compare with")
     stays = _in_own_process(_reference, scratch)
     said(f"{stays:,} stays to compare with")
