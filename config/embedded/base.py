@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 
 from config.embedded.client import DatabaseClient
@@ -23,3 +24,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         params: dict[str, Any] = super().get_connection_params()
         address = embedded_server(Path(params.pop("pgdata"))).address()
         return params | {"host": address.host, "port": address.port}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a new connection, also when the server was dying while its address was read.
+
+        A process that was killed keeps its pid for a moment: the server looks alive and takes no connection.
+        """
+        try:
+            return super().get_new_connection(conn_params)
+        except psycopg.OperationalError:
+            if not embedded_server(Path(self.settings_dict["OPTIONS"]["pgdata"])).has_gone():
+                raise
+            return super().get_new_connection(self.get_connection_params())

@@ -35,6 +35,7 @@ MAJOR_VERSION = "18"
 PORT = 5432  # only part of the socket's name, except on Windows
 SOCKET_PATH_BYTES = 100  # 104 on macOS, 108 on Linux, with the ending zero
 SECONDS_TO_START = 300.0  # reading the log back after a crash takes its time
+SECONDS_TO_DIE = 0.5  # what a killed process needs at most until its pid says so
 SECONDS_TO_WAIT = 330.0  # longer than a start or a stop by somebody else
 
 SETTINGS = {
@@ -117,6 +118,7 @@ class EmbeddedServer:
         self.folder = self.pgdata.parent
         self.log = self.folder / "postgres.log"
         self._use: FileLock | None = None
+        self._pid = 0  # of the server whose address was given last
         self._guard = threading.Lock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
@@ -136,7 +138,17 @@ class EmbeddedServer:
                     postmaster = self._start_alone()
             except OSError as error:
                 raise self._error(str(error)) from error
+            self._pid = postmaster.pid
             return postmaster.address
+
+    def has_gone(self) -> bool:
+        """Return whether the server whose address was given last ends within half a second, or has ended."""
+        end = time.monotonic() + SECONDS_TO_DIE
+        while (postmaster := self._postmaster()) is not None and postmaster.pid == self._pid and postmaster.is_ready:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
 
     def leave(self) -> None:
         """Stop using the server; the last one to leave stops it and returns when it has gone."""
