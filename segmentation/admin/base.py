@@ -227,6 +227,18 @@ class ProductAdmin(_LinesMixin, ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
+class KeyedAdmin(ProductAdmin):
+    """Things known by a key, made from the name when they are added and fixed from then on: others refer to it."""
+
+    prepopulated_fields: Any = {"key": ["name"]}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), *(["key"] if obj else [])]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+
 class ReadOnlyAdmin(ProductAdmin):
     """Rows the system writes: to be looked at."""
 
@@ -301,6 +313,7 @@ def values_filter(field: str) -> type[ValuesFilter]:
 
 __all__ = [
     "CappedPaginator",
+    "KeyedAdmin",
     "LinesField",
     "ProductAdmin",
     "ProductInline",

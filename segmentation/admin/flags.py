@@ -4,11 +4,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +16,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
-from segmentation.admin.base import ProductAdmin, ReadOnlyInline, admin_url, chip
+from segmentation.admin.base import KeyedAdmin, ProductAdmin, ReadOnlyInline, admin_url, chip
+from segmentation.admin.dialogs import AskingMixin, asking_action
 from segmentation.errors import ProblemError
 from segmentation.models import Account, AccountFlag, FlagType
 from segmentation.services.flags import disqualify_accounts, reinstate_accounts
@@ -49,12 +48,11 @@ class InForceFilter(RadioFilter):
 
 
 @admin.register(FlagType)
-class FlagTypeAdmin(ProductAdmin):
+class FlagTypeAdmin(KeyedAdmin):
     """Kinds of marks. The ready-made one, disqualified, keeps its key and cannot be deleted."""
 
     list_display = ["name", "key", "description", "in_force"]
     search_fields = ["name", "key"]
-    prepopulated_fields = {"key": ["name"]}
     fieldsets = [(None, {"fields": ["name", "key", "description"]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -64,12 +62,6 @@ class FlagTypeAdmin(ProductAdmin):
     @display(description=_("accounts with this flag now"), ordering="open_flags")
     def in_force(self, flag_type: Any) -> int:
         return flag_type.open_flags
-
-    def get_readonly_fields(self, request: HttpRequest, obj: FlagType | None = None) -> list[str]:
-        return ["key"] if obj else []
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: FlagType | None = None) -> dict[str, Any]:
-        return {} if obj else super().get_prepopulated_fields(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: FlagType | None = None) -> bool:
         if obj and obj.key == FlagType.DISQUALIFIED:
@@ -151,7 +143,7 @@ class DisqualifyForm(ReinstateForm):
     field_order = ["reason", "at"]
 
 
-class DisqualifyMixin:
+class DisqualifyMixin(AskingMixin):
     """The dialogs of the account page and the action of the list."""
 
     actions_detail = ["disqualify", "reinstate"]
@@ -242,74 +234,40 @@ class DisqualifyMixin:
             messages.info(request, gettext("%(account)s was not disqualified.") % {"account": account})
         return self._back(account)
 
-    def _ask(self, request: HttpRequest, queryset: Any, form: forms.Form, **texts: Any) -> TemplateResponse:
-        """Return the page that asks before a batch: it posts back to the list, which calls the action again."""
-        context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.model._meta,  # type: ignore[attr-defined]
-            "accounts": queryset,
-            "form": form,
-            "media": self.media,  # type: ignore[attr-defined]
-            "checkbox_name": ACTION_CHECKBOX_NAME,
-            **texts,
-        }
-        return TemplateResponse(request, "admin/segmentation/account/ask_action.html", context)
-
-    @admin.action(description=_("Disqualify selected accounts"), permissions=["disqualify"])
-    def disqualify_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        answered = "_form_submitted" in request.POST
-        form = DisqualifyForm(data=request.POST if answered else None, request=request)
-        if not answered or not form.is_valid():
-            return self._ask(
-                request,
-                queryset,
-                form,
-                title=_("Disqualify selected accounts"),
-                action="disqualify_selected",
-                submit_text=_("Disqualify"),
-                description=DISQUALIFY_TEXT,
-            )
-        try:
-            flags = disqualify_accounts(
-                accounts=queryset, reason=form.cleaned_data["reason"], user=request.user, at=form.cleaned_data["at"]
-            )
-        except ProblemError as problem:
-            messages.error(request, str(problem))
-            return HttpResponseRedirect(request.get_full_path())
+    def _disqualify_all(self, request: HttpRequest, queryset: Any, answers: dict[str, Any]) -> list[AccountFlag]:
+        flags = disqualify_accounts(accounts=queryset, user=request.user, **answers)
         for flag in flags:
             self.log_change(request, flag.account, gettext("Disqualified: %(reason)s") % {"reason": flag.reason})  # type: ignore[attr-defined]
-        messages.success(
-            request,
-            ngettext("%(number)d account is disqualified.", "%(number)d accounts are disqualified.", len(flags))
-            % {"number": len(flags)},
-        )
-        return HttpResponseRedirect(request.get_full_path())
+        return flags
 
-    @admin.action(description=_("Take selected accounts back"), permissions=["reinstate"])
-    def reinstate_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        answered = "_form_submitted" in request.POST
-        form = ReinstateForm(data=request.POST if answered else None, request=request)
-        if not answered or not form.is_valid():
-            return self._ask(
-                request,
-                queryset,
-                form,
-                title=_("Take selected accounts back"),
-                action="reinstate_selected",
-                submit_text=_("Take back"),
-                description=_("Their disqualification ends; it stays in the history with its reason."),
-            )
-        try:
-            flags = reinstate_accounts(accounts=queryset, user=request.user, at=form.cleaned_data["at"])
-        except ProblemError as problem:
-            messages.error(request, str(problem))
-            return HttpResponseRedirect(request.get_full_path())
-        messages.success(
+    @admin.action(description=_("Disqualify selected accounts"), permissions=["disqualify"])
+    def disqualify_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return self.ask_and_do(
             request,
-            ngettext("%(number)d account is taken back.", "%(number)d accounts are taken back.", len(flags))
-            % {"number": len(flags)},
+            queryset,
+            DisqualifyForm,
+            lambda answers: self._disqualify_all(request, queryset, answers),
+            lambda number: (
+                ngettext("%(number)d account is disqualified.", "%(number)d accounts are disqualified.", number)
+                % {"number": number}
+            ),
+            title=_("Disqualify selected accounts"),
+            submit_text=_("Disqualify"),
+            description=DISQUALIFY_TEXT,
         )
-        return HttpResponseRedirect(request.get_full_path())
+
+    reinstate_selected = asking_action(
+        lambda accounts, **answers: reinstate_accounts(accounts=accounts, **answers),
+        title=_("Take selected accounts back"),
+        submit_text=_("Take back"),
+        description=_("Their disqualification ends; it stays in the history with its reason."),
+        form=ReinstateForm,
+        permission="reinstate",
+        said=lambda number: (
+            ngettext("%(number)d account is taken back.", "%(number)d accounts are taken back.", number)
+            % {"number": number}
+        ),
+    )
 
 
 DISQUALIFY_TEXT = _("Sales will not win them. They move to the stage Disqualified and can be taken back at any time.")

@@ -4,16 +4,15 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from segmentation.errors import ConflictError, InvalidValueError
 from segmentation.models import Account, AccountFlag, FlagType
 from segmentation.services.target_lists import end_memberships
+from segmentation.services.target_lists.rows import locked_accounts
+from segmentation.services.times import checked_past
 from segmentation.services.users import Actor, author
-
-EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
 class FlagConflictError(ConflictError):
@@ -23,18 +22,7 @@ class FlagConflictError(ConflictError):
 
 
 def _checked_time(at: dt.datetime | None) -> dt.datetime:
-    now = timezone.now()
-    if at is None:
-        return now
-    if timezone.is_naive(at) or not EARLIEST <= at <= now:
-        raise InvalidValueError(
-            _("%(value)s is no time a flag can begin or end at."),
-            code="time_not_usable",
-            field="at",
-            value=f"{at:%Y-%m-%d %H:%M}",
-            remedy=_("Give a time from 1990 on that is not in the future."),
-        )
-    return at
+    return checked_past(at, _("%(value)s is no time a flag can begin or end at."))
 
 
 def _checked_reason(reason: str) -> str:
@@ -57,12 +45,6 @@ def _checked_reason(reason: str) -> str:
             params={"length": len(reason), "most": most},
         )
     return reason
-
-
-def _locked(accounts: Iterable[Account]) -> dict[int, Account]:
-    """Return the accounts that still exist, locked in one order, so that two requests take turns."""
-    ids = {account.pk for account in accounts}
-    return {row.pk: row for row in Account.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")}
 
 
 def disqualified_type() -> FlagType:
@@ -99,7 +81,7 @@ def disqualify_accounts(
         FlagConflictError: an account was disqualified later than `at`; nothing was changed for any account.
     """
     reason, at = _checked_reason(reason), _checked_time(at)
-    locked, flag_type = _locked(accounts), disqualified_type()
+    locked, flag_type = locked_accounts(account.pk for account in accounts), disqualified_type()
     flags = AccountFlag.objects.filter(account__in=locked, flag_type=flag_type)
     in_force = set(flags.filter(start_at__lte=at).exclude(end_at__lte=at).values_list("account", flat=True))
     later = flags.filter(start_at__gt=at).exclude(account__in=in_force).order_by("start_at").first()
@@ -137,7 +119,7 @@ def reinstate_accounts(
         FlagConflictError: a disqualification began at `at` or later; nothing was changed for any account.
     """
     at = _checked_time(at)
-    locked = _locked(accounts)
+    locked = locked_accounts(account.pk for account in accounts)
     ended = list(
         AccountFlag.objects.select_for_update()
         .filter(account__in=locked, flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)

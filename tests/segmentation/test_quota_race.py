@@ -6,9 +6,11 @@ import time
 import pytest
 from django.db import connections
 
+from segmentation.errors import ProblemError
 from segmentation.models import Account, ListMembership, SalesQuota, SalesTeam, TargetList
 from segmentation.selectors.target_lists import places_held
 from segmentation.services import target_lists as services
+from segmentation.services.target_lists import quotas
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +26,7 @@ def slow_counting(monkeypatch):
         time.sleep(0.03)
         return held
 
-    monkeypatch.setattr(services, "places_held", counted)
+    monkeypatch.setattr(quotas, "places_held", counted)
 
 
 def race(accounts, team, target_list):
@@ -37,7 +39,7 @@ def race(accounts, team, target_list):
             connections["default"].ensure_connection()
             ready.wait(60)
             services.propose_accounts(target_list=target_list, accounts=[account], team=team, note="now")
-        except services.ProblemError as error:
+        except ProblemError as error:
             refused.append(error.code)
         except Exception as error:
             crashed.append(error)
@@ -71,7 +73,7 @@ def test_without_the_lock_of_the_quota_they_take_more(world, slow_counting, monk
     def unlocked(team, rep):
         return list(SalesQuota.objects.filter(team=team, rep=None))
 
-    monkeypatch.setattr(services, "_locked_quotas", unlocked)
+    monkeypatch.setattr(quotas, "locked_quotas", unlocked)
     race(*world)
     assert places_held(world[1]) > PLACES
 

@@ -6,7 +6,6 @@ from typing import IO, Any, cast
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
-from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _t
@@ -25,8 +24,7 @@ from segmentation.services.target_lists import (
     disqualify_members,
     propose_accounts,
     propose_disqualification,
-    review_disqualifications,
-    review_proposals,
+    review_waiting,
 )
 
 
@@ -256,10 +254,4 @@ def _reviewed(target_list: TargetList, accounts: list[Account], accept: bool, wh
                 remedy=_("manage.py tal list LIST --state proposed shows the proposals."),
                 params={"list": target_list.key},
             )
-    proposed_too = {row.account_id for row in proposals} & {row.account_id for row in requests}
-    requests = [row for row in requests if row.account_id not in proposed_too]  # the proposal is decided first
-    with transaction.atomic():
-        decided: list[Any] = review_proposals(memberships=proposals, accept=accept, **why) if proposals else []
-        if requests:
-            decided += review_disqualifications(requests=requests, accept=accept, note=why["note"], user=why["user"])
-    return decided
+    return review_waiting(proposals=proposals, requests=requests, accept=accept, **why)

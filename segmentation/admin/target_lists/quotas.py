@@ -1,0 +1,61 @@
+"""Places of teams and reps, and how many of them are held."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Case, Count, F, OuterRef, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
+
+from segmentation.admin.base import ProductAdmin, progress_bar
+from segmentation.models import ListMembership, SalesQuota
+from segmentation.models.choices import HOLDING_STATES, USUAL_PLACES, QuotaKind
+
+
+class SalesQuotaForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Places left empty are what is usual for the kind of team."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("places") is None and "places" not in self.errors and cleaned.get("kind"):
+            cleaned["places"] = USUAL_PLACES[QuotaKind(cleaned["kind"])]
+        return cleaned
+
+
+@admin.register(SalesQuota)
+class SalesQuotaAdmin(ProductAdmin):
+    """Places of teams and reps, and how many of them are held."""
+
+    form = SalesQuotaForm
+    list_display = ["team", "rep", "kind", "places", "held", "remaining"]
+    list_select_related = ["team", "rep"]
+    list_filter = [("team", RelatedDropdownFilter), "kind"]
+    search_fields = ["team__name", "rep__username"]
+    autocomplete_fields = ["team", "rep"]
+    fieldsets = [(None, {"fields": [("team", "rep"), ("kind", "places")]})]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = ListMembership.objects.filter(
+            team=OuterRef("team"), end_at__isnull=True, state__in=HOLDING_STATES
+        ).order_by()
+
+        def counted(held: Any) -> Any:
+            return Subquery(held.values("team").annotate(n=Count("account", distinct=True)).values("n"))
+
+        held = Case(When(rep__isnull=True, then=counted(rows)), default=counted(rows.filter(rep=OuterRef("rep"))))
+        return super().get_queryset(request).annotate(n_held=Coalesce(held, Value(0)), n_left=F("places") - F("n_held"))
+
+    @display(description=_("held"), ordering="n_held")
+    def held(self, quota: Any) -> Any:
+        return progress_bar(quota.n_held / quota.places, f"{quota.n_held} / {quota.places}")
+
+    @display(description=_("remaining"), ordering="n_left")
+    def remaining(self, quota: Any) -> int:
+        return max(quota.n_left, 0)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: SalesQuota | None = None) -> list[str]:
+        return ["team", "rep"] if obj else []
