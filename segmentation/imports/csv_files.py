@@ -1,7 +1,7 @@
 """Reading CSV files as columns of text: encoding and separator found out, every row with its line in the file.
 
-Blocks without quotation marks are parsed by Arrow; the others, and blocks with rows of the wrong length, by the csv
-module, which knows the line each row came from.
+Blocks in which every line is a row of the right length are parsed by Arrow; the others by the csv module, which knows
+the line each row came from.
 """
 
 import codecs
@@ -393,8 +393,10 @@ class _Reader:
                 yield from self._by_csv(chunk)
 
     def _by_arrow(self, chunk: bytes) -> Block | None:
-        if b'"' in chunk or chunk.count(b"\r") != chunk.count(b"\r\n"):
+        if chunk.count(b"\r") != chunk.count(b"\r\n"):
             return None
+        if is_quoted := b'"' in chunk:
+            chunk = chunk if chunk.endswith(b"\n") else chunk + b"\n"
         odd: list[object] = []
 
         def refuse(row: object) -> str:
@@ -409,7 +411,8 @@ class _Reader:
                 ),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=self.file.delimiter,
-                    quote_char=False,
+                    quote_char='"' if is_quoted else False,
+                    newlines_in_values=is_quoted,
                     ignore_empty_lines=False,
                     invalid_row_handler=refuse,
                 ),
@@ -421,6 +424,10 @@ class _Reader:
             return None
         if odd or (self.width == 1 and table.num_rows):
             return None
+        if is_quoted and (
+            table.num_rows != chunk.count(b"\n") or table.column(self.width - 1)[-1].as_py().endswith("\n")
+        ):
+            return None  # some cell goes over several lines, perhaps beyond this block
         columns = {name: table[name].combine_chunks() for name in self.file.header}
         lines = np.arange(self.line, self.line + table.num_rows)
         self.line += table.num_rows

@@ -140,6 +140,42 @@ def test_both_parsers_read_the_same(write, monkeypatch):
     assert len(fast[0]) == 500
 
 
+def test_both_parsers_read_the_same_of_quoted_cells(write, monkeypatch):
+    random = np.random.default_rng(5)
+    cells = [
+        "",
+        "x",
+        '"x"',
+        '"x,y"',
+        '"x ""y"""',
+        '""',
+        'x "y"',
+        '"x"y',
+        ' "x"',
+        "é中",
+        '"open',
+        '"two\nlines"',
+        '"crlf\r\n"',
+    ]
+    shares = np.array([6] * 10 + [0.02, 0.3, 0.1])
+    fast = 0
+    for case in range(300):
+        drawn = random.choice(cells, (random.integers(1, 30), 2), p=shares / shares.sum())
+        end = "\r\n" if case % 4 == 0 else "\n"
+        path = write(f"id,name{end}" + end.join(",".join(row) for row in drawn) + end * (case % 3 > 0))
+        with monkeypatch.context() as patched:
+            patched.setattr(csv_files, "BLOCK_BYTES", 64)
+            by_arrow = csv_files._Reader._by_arrow
+            patched.setattr(csv_files._Reader, "_by_arrow", lambda *of: note(by_arrow(*of)))
+            made = []
+            note = lambda block, made=made: (made.append(block is not None), block)[1]  # noqa: E731
+            found = rows_of(path)
+            fast += sum(made)
+            patched.setattr(csv_files._Reader, "_by_arrow", lambda *_of: None)
+            assert found == rows_of(path), path.read_text()
+    assert fast > 300  # most blocks are quoted and need no csv module
+
+
 def test_a_cell_of_ten_megabytes_is_read_and_left_to_be_refused(write):
     rows, bad = rows_of(write("id,name\n1," + "x" * 10_000_000 + "\n2,b\n"))
     assert bad == []
@@ -148,6 +184,7 @@ def test_a_cell_of_ten_megabytes_is_read_and_left_to_be_refused(write):
 
 def test_a_quoted_cell_beyond_all_measure_is_given_up(write, monkeypatch):
     monkeypatch.setattr(csv_files, "MAX_OPEN_CELL", 200_000)
+    monkeypatch.setattr(csv_files._Reader, "_by_arrow", lambda *_of: None)
     monkeypatch.setattr(
         csv_files.csv, "field_size_limit", lambda *args, limit=csv_files.csv.field_size_limit: limit(200_000)
     )
