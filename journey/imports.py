@@ -72,6 +72,7 @@ class StageLookup(Lookup):
         ]
 
     def _make(self, name: str) -> int:
+        self.run.end_copy()
         made = CrmStage.objects.create(name=name, position=len(self.known) + 1)
         self.known[name.casefold()] = made.pk
         self.run.report.created.setdefault("crm_stages", []).append(name)

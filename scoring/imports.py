@@ -100,6 +100,7 @@ class TypeLookup(Lookup):
         return Fault("unknown_type", _("There is no activity type “%(value)s”."), remedy, {"guess": guess})
 
     def _make(self, name: str) -> int:
+        self.run.end_copy()
         base = slugify(name).replace("-", "_")[:50] or "type"
         taken = set(ActivityType.objects.filter(key__startswith=base).values_list("key", flat=True))
         key = next(
@@ -257,15 +258,18 @@ class Activities(FactTarget):
         run.temp(
             FACTS,
             """
-            SELECT s.n, s.row, s.line, k.source_key, t.id AS old_id, t.account_id AS old_account,
+            SELECT s.n, s.row, s.line, s.source_key, t.id AS old_id, t.account_id AS old_account,
                 {account} AS account_id, {contact} AS contact_id, s.type AS type_id, {values},
                 ROW({changed}) IS DISTINCT FROM ROW({new}) AS is_changed
-            FROM {rows} s
-            CROSS JOIN LATERAL (SELECT CASE WHEN s.external_id IS NULL THEN %(system)s || '#' || md5(concat({content}))
-                                       ELSE %(system)s || ':' || s.external_id END AS source_key) k
+            FROM (
+                SELECT s.*, CASE WHEN s.external_id IS NULL THEN %(system)s || '#' || md5(concat({content}))
+                            ELSE %(system)s || ':' || s.external_id END AS source_key
+                FROM {rows} s {order}
+            ) s
             LEFT JOIN {accounts} a ON a.ref = s.account
             LEFT JOIN {contacts} c ON c.ref = s.contact
-            LEFT JOIN scoring_activity t ON t.source_key = k.source_key
+            -- OFFSET: by the index and in its order, which is a fifth of the time of reading all there is.
+            LEFT JOIN LATERAL (SELECT * FROM scoring_activity t WHERE t.source_key = s.source_key OFFSET 0) t ON true
             """,
             {"system": run.source_system},
             accounts=ACCOUNT_IDS,
@@ -273,6 +277,7 @@ class Activities(FactTarget):
             account=account,
             contact=contact,
             content=content,
+            order="ORDER BY source_key" if run.query("SELECT 1 FROM scoring_activity LIMIT 1") else "",
             values=", ".join(f"{sql} AS {name}" for name, sql in values.items()),
             changed=", ".join(changed),
             new=", ".join(new),
@@ -325,7 +330,8 @@ class Activities(FactTarget):
                     """
                     INSERT INTO scoring_activity (account_id, contact_id, type_id, source_key, {columns})
                     SELECT f.account_id, f.contact_id, f.type_id, f.source_key, {values}
-                    FROM {facts} f WHERE f.old_id IS NULL ORDER BY f.n
+                    FROM {facts} f WHERE f.old_id IS NULL
+                    ORDER BY f.account_id, f.n -- side by side in the largest indexes
                     """,
                     facts=FACTS,
                     columns=", ".join(values),

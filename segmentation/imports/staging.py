@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,8 @@ class Run:
         self.report = UpsertReport(target.key)
         self.staged = 0
         self.cursor: Any = None
+        self.copying = ExitStack()
+        self._copy_in: Any = None  # goes on over batches: the server stores one while the next is being read
         self.connection = connection
 
     # SQL ------------------------------------------------------------------------------------------------------------
@@ -183,9 +186,15 @@ class Run:
             table = table.take(good)
         buffer = io.BytesIO()
         arrow_csv.write_csv(table, buffer, arrow_csv.WriteOptions(include_header=False))
-        statement = f"COPY {ROWS} ({', '.join(quote(name) for name in arrays)}) FROM STDIN (FORMAT csv)"
-        with self.cursor.copy(statement) as copy:
-            copy.write(buffer.getbuffer())
+        if self._copy_in is None:
+            statement = f"COPY {ROWS} ({', '.join(quote(name) for name in arrays)}) FROM STDIN (FORMAT csv)"
+            self._copy_in = self.copying.enter_context(self.cursor.copy(statement))
+        self._copy_in.write(buffer.getbuffer())
+
+    def end_copy(self) -> None:
+        """Let the connection do something else than taking rows: what a lookup that makes records calls first."""
+        self._copy_in = None
+        self.copying.close()
 
     # Merging --------------------------------------------------------------------------------------------------------
 
@@ -254,11 +263,12 @@ def run_import(run: Run, batches: Iterable[Batch | BadLine], *, strict: bool) ->
         options = Options(
             zone=run.mapping.time_zone, date_formats=run.mapping.date_formats, lookups=run.target.lookups(run)
         )
-        for batch in batches:
-            if isinstance(batch, BadLine):
-                run.bad_line(batch)
-            else:
-                run.stage(batch, options)
+        with run.copying:
+            for batch in batches:
+                if isinstance(batch, BadLine):
+                    run.bad_line(batch)
+                else:
+                    run.stage(batch, options)
         cursor.execute(f"ANALYZE {ROWS}")
         # One writer of a kind at a time: what was looked up before the merge still holds at its end.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"import {run.target.key}"])

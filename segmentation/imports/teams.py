@@ -24,6 +24,7 @@ class TeamLookup(Lookup):
         return [self.known.get(name.casefold()) or self._make(name[:120]) for name in names]
 
     def _make(self, name: str) -> int:
+        self.run.end_copy()
         base = slugify(name, allow_unicode=False)[:50] or "team"
         taken = set(SalesTeam.objects.filter(key__startswith=base).values_list("key", flat=True))
         key = next(

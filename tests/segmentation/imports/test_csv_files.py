@@ -159,20 +159,23 @@ def test_both_parsers_read_the_same_of_quoted_cells(write, monkeypatch):
     ]
     shares = np.array([6] * 10 + [0.02, 0.3, 0.1])
     fast = 0
+    by_arrow = csv_files._Reader._by_arrow
+
+    def counted(reader, chunk):
+        nonlocal fast
+        block = by_arrow(reader, chunk)
+        fast += block is not None
+        return block
+
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 64)
     for case in range(300):
         drawn = random.choice(cells, (random.integers(1, 30), 2), p=shares / shares.sum())
         end = "\r\n" if case % 4 == 0 else "\n"
         path = write(f"id,name{end}" + end.join(",".join(row) for row in drawn) + end * (case % 3 > 0))
-        with monkeypatch.context() as patched:
-            patched.setattr(csv_files, "BLOCK_BYTES", 64)
-            by_arrow = csv_files._Reader._by_arrow
-            patched.setattr(csv_files._Reader, "_by_arrow", lambda *of: note(by_arrow(*of)))
-            made = []
-            note = lambda block, made=made: (made.append(block is not None), block)[1]  # noqa: E731
-            found = rows_of(path)
-            fast += sum(made)
-            patched.setattr(csv_files._Reader, "_by_arrow", lambda *_of: None)
-            assert found == rows_of(path), path.read_text()
+        monkeypatch.setattr(csv_files._Reader, "_by_arrow", counted)
+        found = rows_of(path)
+        monkeypatch.setattr(csv_files._Reader, "_by_arrow", lambda *_of: None)
+        assert found == rows_of(path), path.read_text()
     assert fast > 300  # most blocks are quoted and need no csv module
 
 
