@@ -256,7 +256,7 @@ def run_import(run: Run, batches: Iterable[Batch | BadLine], *, strict: bool) ->
     report = run.report
     with transaction.atomic(), connection.cursor() as cursor:
         run.cursor = cursor
-        cursor.execute("SET LOCAL work_mem = '64MB'")
+        cursor.execute("SET LOCAL work_mem = '256MB'")
         _say_who(cursor, run)
         run.target.prepare(run)
         run.create()
