@@ -10,13 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Page(NamedTuple):
-    """A link to the list of a model."""
+    """A link to the list of a model, or to another page of it."""
 
     title: Any
     icon: str
     name: str
     model: str
     query: str = ""
+    view: str = "changelist"
 
 
 GROUPS: list[tuple[Any, list[Page]]] = [
@@ -47,7 +48,7 @@ GROUPS: list[tuple[Any, list[Page]]] = [
                 "rule",
                 "segmentation_listmembership",
                 "segmentation.listmembership",
-                "?now=proposed",
+                view="review",
             ),
             Page(
                 _("Requests to disqualify"),
@@ -122,7 +123,7 @@ def _allowed(request: HttpRequest) -> dict[str, bool]:
 
 def _link(page: Page) -> str | None:
     try:
-        return reverse(f"admin:{page.name}_changelist") + page.query
+        return reverse(f"admin:{page.name}_{page.view}") + page.query
     except NoReverseMatch:
         return None
 
@@ -134,14 +135,22 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"items": [overview]}]
     for title, pages in GROUPS:
         items = [
-            # Unfold marks a link as active whose address lies within the page's: every list ends with a slash.
             {"title": page.title, "icon": page.icon, "link": link}
             for page in pages
             if allowed.get(page.model) and (link := _link(page))
         ]
         if items:
             groups.append({"title": title, "items": items, "separator": True, "collapsible": title == _("System")})
+    _mark_active([item for group in groups[1:] for item in group["items"]], request.path)
     return groups
+
+
+def _mark_active(items: list[dict[str, Any]], path: str) -> None:
+    """Mark the link the page belongs to: of a list and a page below it only the page."""
+    places = [item["link"].partition("?")[0] for item in items]
+    nearest = max((place for place in places if path.startswith(place)), key=len, default="")
+    for item, place in zip(items, places, strict=True):
+        item["active"] = place == nearest
 
 
 def stylesheet(request: HttpRequest) -> str:

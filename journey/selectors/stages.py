@@ -1,11 +1,12 @@
 """How many accounts are in each stage at a moment."""
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Subquery
 
-from journey.models import JourneyVersion, Stage, StageInterval
+from journey.models import History, Journey, JourneyVersion, Stage, StageInterval
 from journey.selectors.histories import current_history
 from segmentation.models import Account
 
@@ -51,3 +52,25 @@ def stage_counts(
         }
         for stage in stages
     ]
+
+
+def main_stays_at(as_of: dt.datetime, account_ids: Collection[int]) -> QuerySet[StageInterval]:
+    """The stays of accounts, with their stages, in the journey of the start page at an instant; one query.
+
+    That journey is the first published one of accounts; of its versions the newest that has a history is read.
+    """
+    published = JourneyVersion.objects.filter(state=JourneyVersion.State.PUBLISHED)
+    first = published.filter(journey__unit=Journey.Unit.ACCOUNT).order_by(
+        "journey__order", "journey__name", "journey_id"
+    )
+    histories = History.objects.filter(
+        state=History.State.CURRENT,
+        version__state=JourneyVersion.State.PUBLISHED,
+        version__journey=Subquery(first.values("journey")[:1]),
+    ).order_by("-version__number")
+    return StageInterval.objects.filter(
+        Q(end_at__gt=as_of) | Q(end_at=None),
+        history_id=Subquery(histories.values("pk")[:1]),
+        start_at__lte=as_of,
+        entity_id__in=account_ids,
+    ).select_related("stage")

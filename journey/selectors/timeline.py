@@ -8,13 +8,14 @@ from typing import Any, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.db.models import Case, Count, DateTimeField, F, Field, IntegerField, Max, Min, Sum, When
+from django.db.models import Count, DateTimeField, Field, Max, Min, Sum
 from django.db.models.functions import Coalesce, TruncDay, TruncMonth, TruncWeek
 from django.utils import timezone
 
 from journey.models import OpportunityChange, Stage, StageInterval
 from journey.selectors.overview import ShownVersion, shown_versions
 from scoring.models import Activity
+from scoring.selectors.engagement import ENGAGED_SECONDS
 from segmentation.models import Account
 
 SINGLE_POINTS = 300  # up to here every activity is a point of its own
@@ -118,11 +119,6 @@ def tracks_of(account_id: int, now: dt.datetime) -> list[Track]:
     return [Track(version, stays.get(version.history.pk, [])) for version in shown if version.history]
 
 
-_SECONDS = Case(
-    When(seconds__isnull=False, then=F("seconds")), default=F("type__default_minutes") * 60, output_field=IntegerField()
-)
-
-
 def activity_points(account_id: int) -> tuple[list[ActivityPoint], str, int]:
     """Return the activities as points, the period they are grouped by ("" for none) and how many there are."""
     activities = Activity.objects.filter(account=account_id)
@@ -130,7 +126,7 @@ def activity_points(account_id: int) -> tuple[list[ActivityPoint], str, int]:
     number = facts["number"]
     if number <= SINGLE_POINTS:
         rows = activities.order_by("occurred_at", "id").values_list(
-            "occurred_at", "type__side", "type__name", "type__is_hot", _SECONDS, "content", "campaign"
+            "occurred_at", "type__side", "type__name", "type__is_hot", ENGAGED_SECONDS, "content", "campaign"
         )
         points = [
             ActivityPoint(at, side, name, hot, 1, int(seconds or 0), content or campaign)
@@ -142,7 +138,7 @@ def activity_points(account_id: int) -> tuple[list[ActivityPoint], str, int]:
     grouped = (
         activities.order_by()
         .values("type__side", "type__name", "type__is_hot", period=trunc("occurred_at", output_field=DateTimeField()))
-        .annotate(rows=Count("pk"), total=Sum(_SECONDS))
+        .annotate(rows=Count("pk"), total=Sum(ENGAGED_SECONDS))
         .order_by("period", "type__name")
     )
     points = [

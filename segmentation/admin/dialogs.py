@@ -70,7 +70,8 @@ class AskingMixin:
             form_class: what is asked.
             verb: takes the answers by name, returns what it changed; a ProblemError is shown.
             said: the message for a number of changed rows.
-            texts: title, description and submit_text of the page; list_url: where "Cancel" leads.
+            texts: title, description and submit_text of the page; action, where the page does not post to a list;
+                list_url, where "Cancel" leads (default: the list of the model).
         """
         answered = "_form_submitted" in request.POST
         form = form_class(data=request.POST if answered else None, request=request)  # type: ignore[call-arg]
