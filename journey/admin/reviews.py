@@ -120,7 +120,6 @@ class ListMembershipAdmin(PlainListMembershipAdmin):
             {
                 **self.admin_site.each_context(request),
                 "title": _("Review queue"),
-                "opts": self.model._meta,
                 "page": page,
                 "rows": [_row(entry, now) for entry in page],
                 "queues": found,
@@ -228,7 +227,7 @@ def _fit(fit: FitResult) -> dict[str, Any]:
         "reasons": [
             {
                 "state": chip(state_name(state), STATE_COLOURS[state]),
-                "texts": fit.reasons[state],
+                "text": "; ".join(fit.reasons[state]),
                 "more": fit.more[state],
             }
             for state in STATES
