@@ -8,10 +8,15 @@ class JourneyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        import journey.engine.kinds  # noqa: F401 - registers the kinds
+        from django.db.models.signals import post_migrate
+
+        import journey.engine.kinds
+        import journey.selectors.access
+        import journey.services.roles  # noqa: F401 - these register what they hold
         from journey.engine.lists import use_lists
         from journey.models import CrmStage, Journey, Stage
         from segmentation.services.jobs import register_job
+        from segmentation.services.roles import sync_after_migrate
 
         register_job("replay", "journey.tasks.replay_job")
         register_job("assess", "journey.tasks.assess_job")
@@ -25,3 +30,5 @@ class JourneyConfig(AppConfig):
                 .values_list("version__journey__key", "key", "name")
             },
         )
+        # After Django has created the rights of the app.
+        post_migrate.connect(sync_after_migrate, sender=self)

@@ -8,11 +8,16 @@ class ScoringConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        import scoring.engine.kinds  # noqa: F401 - registers the kinds
+        from django.db.models.signals import post_migrate
+
+        import scoring.engine.kinds
+        import scoring.selectors.access
+        import scoring.services.roles  # noqa: F401 - these register what they hold
         from scoring.engine.restrictions import use_lists
         from scoring.facts.activities import SENIORITIES, outcomes
         from scoring.models import ActivityType, Side
         from segmentation.models import BuyingRole, Department
+        from segmentation.services.roles import sync_after_migrate
 
         use_lists(
             sides=lambda: {value: str(label) for value, label in Side.choices},
@@ -26,3 +31,5 @@ class ScoringConfig(AppConfig):
             buying_roles=lambda: {value: str(label) for value, label in BuyingRole.choices},
             outcomes=outcomes,
         )
+        # After Django has created the rights of the app.
+        post_migrate.connect(sync_after_migrate, sender=self)

@@ -8,12 +8,14 @@ class SegmentationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
+        from django.db.models.signals import post_migrate
         from django.utils.translation import gettext, ngettext
 
         from segmentation.engine import kinds, text
         from segmentation.facts.accounts import field_labels, field_types, flag_names
         from segmentation.facts.target_lists import list_names
         from segmentation.services.jobs import register_job
+        from segmentation.services.roles import sync_after_migrate
         from segmentation.services.uploads import IMPORT_JOB
 
         text.use_translator(gettext, ngettext)
@@ -21,3 +23,5 @@ class SegmentationConfig(AppConfig):
         kinds.flag.use_flags(flag_names)
         kinds.target_list.use_target_lists(list_names)
         register_job(IMPORT_JOB, "segmentation.services.uploads.run_import_job")
+        # After Django has created the rights of the app.
+        post_migrate.connect(sync_after_migrate, sender=self)

@@ -122,7 +122,7 @@ class AccountAdmin(AnswersMixin, PlainAccountAdmin):
         account = self.get_object(request, str(object_id))
         if account is None or not self.has_view_permission(request, account):
             return {}
-        line = timeline(account)
+        line = timeline(account, user=request.user)
         may_see_deals = request.user.has_perm("journey.view_opportunity")  # type: ignore[union-attr]
         may_see_activities = request.user.has_perm("scoring.view_activity")  # type: ignore[union-attr]
         if not may_see_deals:

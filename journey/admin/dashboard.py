@@ -152,7 +152,7 @@ COUNT_PAGES = {
 
 
 def _counts(request: HttpRequest) -> list[dict[str, Any]]:
-    numbers = data_counts()
+    numbers = data_counts(request.user)
     return [
         {"title": title, "icon": icon, "url": admin_url(name), "number": numbers[key]}
         for key, (title, icon, name, right) in COUNT_PAGES.items()
@@ -164,7 +164,7 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the context of the admin's index what the start page shows; each part only to those who may see it."""
     may = request.user.has_perm  # type: ignore[union-attr]
     moments, problems = _moments(request)
-    found = overview(**moments)
+    found = overview(**moments, user=request.user)
     request._shown_version = found.shown  # type: ignore[attr-defined]
     fresh = freshness(found.shown.history if found.shown else None)
     jobs = latest_jobs() if may("segmentation.view_job") else []
@@ -185,7 +185,7 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "is_now": moments["as_of"] is None,
             "moment_problems": problems,
             "fresh": fresh,
-            "gaps": _gap_rows(gaps(found.shown, fresh), request),
+            "gaps": _gap_rows(gaps(found.shown, fresh, request.user), request),
             "counts": _counts(request),
             "jobs": [
                 {

@@ -32,6 +32,7 @@ STATE_COLOURS = {
 
 @admin.register(Journey)
 class JourneyAdmin(JourneyPages, ProductAdmin):
+    counts_everything = True
     list_display = ["name", "key", "unit", "latest", "draft", "order"]
     list_editable = ["order"]
     list_filter = [("unit", ChoicesCheckboxFilter)]

@@ -259,6 +259,7 @@ class MappedFilter(RadioFilter):
 class CrmStageAdmin(ProductAdmin):
     """The mapping, edited in the list. A stage without meaning gives no verdict and says so."""
 
+    counts_everything = True
     list_display = ["name", "mapping", "meaning", "position", "deals"]
     list_editable = ["meaning", "position"]
     list_filter = [MappedFilter, ("meaning", ChoicesCheckboxFilter)]

@@ -240,6 +240,9 @@ class IcpVersionAdmin(ProductAdmin):
 
         return [page("compare", self.compare_view), page("publish", self.publish_view), *super().get_urls()]
 
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("segmentation.publish_icpversion")  # type: ignore[union-attr]
+
     def _version(self, request: HttpRequest, pk: int) -> IcpVersion:
         version = IcpVersion.objects.select_related("profile").filter(pk=pk).first()
         if not self.has_view_permission(request, version):
@@ -291,7 +294,7 @@ class IcpVersionAdmin(ProductAdmin):
                     )
                     for row in found.get("examples", ())
                 ],
-                "may_publish": version.is_draft and self.has_change_permission(request, version),
+                "may_publish": version.is_draft and self.has_publish_permission(request),
                 "publish_url": admin_url("segmentation_icpversion_publish", version.pk),
                 "back_url": admin_url("segmentation_icpversion_change", version.pk),
                 "title": gettext("Compare %(version)s") % {"version": version},
@@ -301,7 +304,7 @@ class IcpVersionAdmin(ProductAdmin):
     def publish_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Publish a draft and ask for the assessment of all accounts."""
         version = self._version(request, pk)
-        if not self.has_change_permission(request, version):
+        if not self.has_publish_permission(request):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
@@ -332,7 +335,7 @@ class IcpVersionAdmin(ProductAdmin):
             context = {
                 "icp_version": version,
                 "icp_rules": rules,
-                "may_publish": version.is_draft and self.has_change_permission(request, version),
+                "may_publish": version.is_draft and self.has_publish_permission(request),
                 "publish_url": admin_url("segmentation_icpversion_publish", version.pk),
                 "compare_url": admin_url("segmentation_icpversion_compare", version.pk),
             }

@@ -47,6 +47,7 @@ def rights_of(request: HttpRequest) -> dict[str, bool]:
     return {
         "may_draft": may(request, "add_journeyversion"),
         "may_edit": may(request, "change_journeyversion"),
+        "may_publish": may(request, "publish_journeyversion"),
         "may_discard": may(request, "delete_journeyversion"),
         "may_rebuild": may(request, "add_history"),
     }
@@ -189,9 +190,10 @@ class VersionPages:
         return JsonResponse({"values": values})
 
     def publish_view(self, request: HttpRequest, version_id: int) -> HttpResponse:
-        """Ask, with what would change, and publish."""
+        """Show what would change, and publish for those who may."""
         version = self._version(request, version_id)
-        if not self.has_change_permission(request, version):
+        may_publish = may(request, "publish_journeyversion")
+        if not may_publish and (request.method == "POST" or not self.has_change_permission(request, version)):
             raise PermissionDenied
         if not version.is_draft:
             messages.info(request, gettext("%(version)s is published already.") % {"version": version})

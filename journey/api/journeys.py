@@ -26,6 +26,7 @@ from segmentation.api.filter_fields import InstantField
 from segmentation.api.filters import make_filterset
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import ShownSerializer
+from segmentation.selectors.access import EVERY_TEAM, is_limited, visible_accounts
 
 TAG = ["journeys"]
 KEY = OpenApiParameter(
@@ -164,6 +165,8 @@ class JourneyViewSet(ListMixin, StrictViewSet):
     )
     @action(detail=True, url_path=r"versions/(?P<number>\d{1,9})")
     def version(self, request: Request, key: str, number: str) -> Response:
+        if is_limited(request.user):  # its rules may name accounts, by domain or name
+            raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": EVERY_TEAM})
         version = self._numbered(find_journey(key), number)
         return Response(
             {
@@ -203,7 +206,9 @@ class JourneyViewSet(ListMixin, StrictViewSet):
                 value=key,
             )
         names = ("key", "name", "color", "position", "accounts", "share")
-        rows = [{name: row[name] for name in names} for row in stage_counts(version, as_of)]
+        rows = [
+            {name: row[name] for name in names} for row in stage_counts(version, as_of, visible_accounts(request.user))
+        ]
         return Response(
             {"journey": key, "version": version.number, "unit": journey.unit, "as_of": as_of, "stages": rows}
         )
@@ -245,7 +250,7 @@ class JourneyViewSet(ListMixin, StrictViewSet):
                 field="journey",
                 value=key,
             )
-        return Response(explain(find_entity(journey.unit, words), version, _moment(request, "at")))
+        return Response(explain(find_entity(journey.unit, words, request.user), version, _moment(request, "at")))
 
     def _asked_version(self, journey: Journey) -> JourneyVersion | None:
         number = self.request.query_params.get("version")

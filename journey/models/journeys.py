@@ -86,6 +86,7 @@ class JourneyVersion(models.Model):
         verbose_name = _("journey version")
         verbose_name_plural = _("journey versions")
         ordering = ["journey", "-number"]
+        permissions = [("publish_journeyversion", "Can publish journey versions")]
         constraints = [
             models.UniqueConstraint(fields=["journey", "number"], name="journeyversion_number_once"),
             models.UniqueConstraint(fields=["journey"], condition=Q(state="draft"), name="journeyversion_one_draft"),

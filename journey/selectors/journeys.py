@@ -10,6 +10,7 @@ from journey.errors import JourneyError
 from journey.models import Journey, Opportunity
 from segmentation.engine.params import is_storable
 from segmentation.models import Account, Contact
+from segmentation.selectors.access import visible_to
 
 
 def find_journey(key: str | None) -> Journey:
@@ -33,16 +34,17 @@ def find_journey(key: str | None) -> Journey:
 _MODELS: dict[str, Any] = {"account": Account, "contact": Contact, "opportunity": Opportunity}
 
 
-def find_entity(unit: str, words: str) -> Any:
+def find_entity(unit: str, words: str, user: Any = None) -> Any:
     """An account (contact, opportunity) by external id, domain or e-mail address, name, or primary key.
 
     Words that fit several, whichever way, are refused; `id:7` is the external id 7 and `#7` the primary key 7, and
-    nothing else. Raises JourneyError when nothing or more than one is found.
+    nothing else. A user finds what this user may see; None finds everything. Raises JourneyError when nothing or more
+    than one is found.
     """
     model = _MODELS[unit]
     found = []
     if words.strip() and is_storable(words):
-        found = list(model.objects.filter(_ways(unit, words)).order_by("pk")[:6])
+        found = list(visible_to(model.objects.filter(_ways(unit, words)), user).order_by("pk")[:6])
     if len(found) == 1:
         return found[0]
     if found:

@@ -1,15 +1,18 @@
 """What the start page shows: where the accounts are, what is missing, what happened lately. Queries only."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from journey.models import CrmStage, History, Journey, JourneyVersion, Opportunity, Stage, StageInterval
 from scoring.models import Activity, ActivityType
 from scoring.selectors.activity_types import used_type_ids
 from segmentation.models import Account, Contact, FactTouch, ImportRun, Job
+from segmentation.selectors.access import is_limited, visible_to
 from segmentation.selectors.tables import about_rows
 
 MANY = 10_000  # counts of faults stop here; the exact number helps nobody
@@ -118,17 +121,17 @@ def stage_at(history: History, as_of: dt.datetime, column: str = "stage_id") -> 
     return Subquery(stays.order_by("-start_at").values(column)[:1])
 
 
-def overview(*, as_of: dt.datetime | None = None, against: dt.datetime | None = None) -> Overview:
+def overview(*, as_of: dt.datetime | None = None, against: dt.datetime | None = None, user: Any = None) -> Overview:
     """Return the funnel of the first published journey at a moment (now), with the numbers at another to compare.
 
-    Stages without position in the funnel stand apart.
+    Stages without position in the funnel stand apart. For a user only accounts this user may see are counted.
     """
     as_of = as_of or timezone.now()
     shown = first_shown()
     if shown is None or shown.history is None:
         return Overview(as_of, shown)
-    counted = _counted(shown.history, as_of)
-    before = _counted(shown.history, against) if against else None
+    counted = _counted(shown.history, as_of, user)
+    before = _counted(shown.history, against, user) if against else None
     total = sum(counted.values())
     rows = [
         FunnelRow(
@@ -143,8 +146,8 @@ def overview(*, as_of: dt.datetime | None = None, against: dt.datetime | None = 
     return Overview(as_of, shown, funnel, [row for row in rows if row.stage.position is None], total)
 
 
-def _counted(history: History, as_of: dt.datetime) -> dict[int, int]:
-    return dict(stays_at(history, as_of).values_list("stage").annotate(Count("pk")))
+def _counted(history: History, as_of: dt.datetime, user: Any) -> dict[int, int]:
+    return dict(visible_to(stays_at(history, as_of), user).values_list("stage").annotate(Count("pk")))
 
 
 def freshness(history: History | None) -> Freshness:
@@ -166,19 +169,20 @@ def _gap(key: str, rows) -> Gap | None:
     return Gap(key, min(number, MANY), number > MANY) if number else None
 
 
-def gaps(shown: ShownVersion | None, fresh: Freshness) -> list[Gap]:
-    """Return what is missing, the most important first."""
-    if not Account.objects.exists():
-        found: list[Gap | None] = [Gap("no_accounts")]
+def gaps(shown: ShownVersion | None, fresh: Freshness, user: Any = None) -> list[Gap]:
+    """Return what is missing, the most important first; of what a user may see."""
+    own = _own(user)
+    found: list[Gap | None]
+    if not own(Account).exists():
+        found = [Gap("no_accounts")]
     else:
         found = [
-            None if Activity.objects.exists() else Gap("no_activities"),
+            None if own(Activity).exists() else Gap("no_activities"),
             _gap("unmapped_stages", CrmStage.objects.filter(meaning="")),
-            _gap("opportunities_without_account", Opportunity.objects.filter(account__isnull=True)),
-            _gap("contacts_without_account", Contact.objects.filter(account__isnull=True)),
+            _gap("opportunities_without_account", own(Opportunity).filter(account__isnull=True)),
+            _gap("contacts_without_account", own(Contact).filter(account__isnull=True)),
             _gap(
-                "titles_not_recognised",
-                Contact.objects.filter(~Q(job_title=""), seniority="", classified_by_hand=False),
+                "titles_not_recognised", own(Contact).filter(~Q(job_title=""), seniority="", classified_by_hand=False)
             ),
             _gap("unused_types", ActivityType.objects.filter(active=True).exclude(pk__in=used_type_ids())),
         ]
@@ -191,9 +195,15 @@ def gaps(shown: ShownVersion | None, fresh: Freshness) -> list[Gap]:
     return [gap for gap in found if gap]
 
 
-def data_counts() -> dict[str, int]:
-    """Return about how many rows of each fact there are."""
-    return {model._meta.model_name or "": about_rows(model) for model in (Account, Contact, Activity, Opportunity)}
+def data_counts(user: Any = None) -> dict[str, int]:
+    """Return how many rows of each fact there are: about, or exactly those of a limited user."""
+    models = (Account, Contact, Activity, Opportunity)
+    own, limited = _own(user), is_limited(user)
+    return {model._meta.model_name or "": own(model).count() if limited else about_rows(model) for model in models}
+
+
+def _own(user: Any) -> Callable[[Any], QuerySet[Any]]:
+    return lambda model: visible_to(model.objects.all(), user)
 
 
 def latest_jobs(number: int = 5) -> list[Job]:

@@ -1,7 +1,7 @@
 """The facts of one account in the order of time, as its page draws them. Queries only."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
@@ -17,6 +17,7 @@ from journey.selectors.overview import ShownVersion, shown_versions
 from scoring.models import Activity
 from scoring.selectors.engagement import ENGAGED_SECONDS
 from segmentation.models import Account
+from segmentation.selectors.access import hidden_links, without_hidden
 
 SINGLE_POINTS = 300  # up to here every activity is a point of its own
 LISTED = 100  # rows of the tables behind the picture
@@ -163,16 +164,16 @@ def opportunity_changes(account_id: int) -> list[OpportunityChange]:
     return list(changes.order_by(Coalesce("occurred_at", "recorded_at").desc(), "-sequence", "-id")[:LISTED])
 
 
-def field_changes(account: Account, fields: Sequence[str] | None = None, most: int = 50) -> list[FieldChange]:
-    """Return what was changed in the account's fields, when and by whom, the newest first."""
+def field_changes(account: Account, hidden: Collection[str] = (), most: int = 50) -> list[FieldChange]:
+    """Return what was changed in the account's fields but the hidden ones, when and by whom, the newest first."""
     events = apps.get_model("segmentation", "AccountEvent")
     rows = list(
         events.objects.filter(pgh_obj=account.pk)
         .select_related("pgh_context")
         .order_by("-pgh_created_at", "-pgh_id")[: most + 1]
     )
-    skipped = {"id", "recorded_at", "updated_at"}
-    names = fields or [f.name for f in Account._meta.concrete_fields if f.name not in skipped]
+    skipped = {"id", "recorded_at", "updated_at", *hidden}
+    names = [f.name for f in Account._meta.concrete_fields if f.name not in skipped]
     users = {row.pgh_context.metadata.get("user") for row in rows if row.pgh_context} - {None}
     by_id = _user_names(users)
     found = []
@@ -191,11 +192,12 @@ def _user_names(ids: set[Any]) -> dict[Any, str]:
     return {user.pk: user.get_username() for user in get_user_model().objects.filter(pk__in=numbers)} if numbers else {}
 
 
-def timeline(account: Account, *, now: dt.datetime | None = None) -> Timeline:
-    """Return the whole time line of an account; about ten queries, whatever its size."""
+def timeline(account: Account, *, now: dt.datetime | None = None, user: Any = None) -> Timeline:
+    """Return the whole time line of an account as a user may see it; about ten queries, whatever its size."""
     now = now or timezone.now()
     points, grouped_by, number = activity_points(account.pk)
     newest = Activity.objects.filter(account=account.pk).select_related("type", "contact")
+    newest = without_hidden(newest, user)
     return Timeline(
         now=now,
         tracks=tracks_of(account.pk, now),
@@ -204,5 +206,5 @@ def timeline(account: Account, *, now: dt.datetime | None = None) -> Timeline:
         activities=list(newest.order_by("-occurred_at", "-id")[:LISTED]),
         activity_number=number,
         changes=opportunity_changes(account.pk),
-        field_changes=field_changes(account),
+        field_changes=field_changes(account, hidden=hidden_links(Account, user)),
     )

@@ -22,6 +22,7 @@ from scoring.models import Activity, ActivityType, Side
 from scoring.selectors.activity_types import used_type_ids
 from segmentation.admin.base import CappedPaginator, ProductAdmin, chip
 from segmentation.models import Account, Contact
+from segmentation.selectors.access import visible_to
 
 SIDE_COLOURS = {Side.MARKETING: "#3b82f6", Side.SALES: "#f97316", Side.PRODUCT: "#14b8a6"}
 DEFAULT_DAYS = 90  # how far a filter without account and period looks back
@@ -47,6 +48,7 @@ class UsedFilter(RadioFilter):
 class ActivityTypeAdmin(ProductAdmin):
     """What counts as engagement, for how long, and what is hot."""
 
+    counts_everything = True
     list_display = ["name", "side_chip", "category", "default_minutes", "is_hot", "is_meeting", "active"]
     list_editable = ["default_minutes", "is_hot", "active"]
     list_filter = [
@@ -199,7 +201,7 @@ class ActivityAdmin(ProductAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        accounts = Account.objects.filter(name__icontains=term).order_by("name").values_list("pk", flat=True)[:20]
-        contacts = Contact.objects.filter(Q(name__icontains=term) | Q(email__iexact=term)).values_list("pk", flat=True)
-        found = Q(source_key=term) | Q(account__in=list(accounts)) | Q(contact__in=list(contacts[:20]))
+        accounts = visible_to(Account.objects.filter(name__icontains=term), request.user).order_by("name")
+        contacts = visible_to(Contact.objects.filter(Q(name__icontains=term) | Q(email__iexact=term)), request.user)
+        found = Q(source_key=term) | Q(account__in=list(accounts[:20])) | Q(contact__in=list(contacts[:20]))
         return queryset.filter(found), False

@@ -187,7 +187,8 @@ class SalesTeamAdmin(ProductAdmin):
     list_display = ["name", "key", "region", "manager", "accounts_served"]
     search_fields = ["name", "key"]
     prepopulated_fields = {"key": ["name"]}
-    fieldsets = [(None, {"fields": [("name", "key"), ("region", "manager")]})]
+    autocomplete_fields = ["members"]
+    fieldsets = [(None, {"fields": [("name", "key"), ("region", "manager"), "members"]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(accounts_served=Count("accounts"))

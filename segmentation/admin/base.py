@@ -23,6 +23,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from segmentation.admin.access import VisibleAdmin, VisibleChangeList, VisibleInline
+from segmentation.selectors.access import own_teams, visible_to
 from segmentation.selectors.tables import estimated_rows
 
 HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -86,7 +88,7 @@ class CappedPaginator(Paginator):
         return estimated_rows(self.object_list.model)  # type: ignore[attr-defined]
 
 
-class QuietChangeList(ChangeList):
+class QuietChangeList(VisibleChangeList):
     """Says "12 results" only where something was searched or filtered, and counts no table twice for it."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -172,8 +174,11 @@ def shortened(names: list[Any], most: int) -> tuple[list[Any], int]:
     return kept, most
 
 
-class ProductAdmin(_LinesMixin, ModelAdmin):
-    """The base of every page: what is changed here is kept in the field history with who did it."""
+class ProductAdmin(VisibleAdmin, _LinesMixin, ModelAdmin):
+    """The base of every page: what is changed here is kept in the field history with who did it.
+
+    Users who are limited to their sales teams find only rows of these: `segmentation.selectors.access`.
+    """
 
     formfield_overrides: Any = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}}
     list_per_page = 25
@@ -254,7 +259,7 @@ class ReadOnlyAdmin(ProductAdmin):
         return False
 
 
-class ProductInline(_LinesMixin, TabularInline):
+class ProductInline(VisibleInline, _LinesMixin, TabularInline):
     """A table on the page of its parent, ten rows at a time, in a tab of its own."""
 
     extra = 0
@@ -292,11 +297,13 @@ class ValuesFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         def found() -> list[str]:
-            rows = model_admin.model._default_manager.exclude(**{self.field: ""}).order_by()
+            rows = visible_to(model_admin.model._default_manager.exclude(**{self.field: ""}), request.user).order_by()
             counted = rows.values_list(self.field).annotate(rows=models.Count("pk")).order_by("-rows", self.field)
             return [value for value, _rows in counted[: self.most]]
 
-        values = cache.get_or_set(f"values:{model_admin.model._meta.label_lower}:{self.field}", found, 60) or []
+        teams = own_teams(request.user)
+        whose = "all" if teams is None else "-".join(map(str, sorted(teams)))
+        values = cache.get_or_set(f"values:{model_admin.model._meta.label_lower}:{self.field}:{whose}", found, 60) or []
         return [(value, value) for value in values]
 
     def has_output(self) -> bool:

@@ -51,6 +51,7 @@ class InForceFilter(RadioFilter):
 class FlagTypeAdmin(KeyedAdmin):
     """Kinds of marks. The ready-made one, disqualified, keeps its key and cannot be deleted."""
 
+    counts_everything = True
     list_display = ["name", "key", "description", "in_force"]
     search_fields = ["name", "key"]
     fieldsets = [(None, {"fields": ["name", "key", "description"]})]

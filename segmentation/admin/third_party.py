@@ -18,8 +18,11 @@ from knox.models import get_token_model
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectMultipleWidget
 
 from segmentation.admin.base import ProductAdmin, ReadOnlyAdmin
+from segmentation.models import SalesTeam
+from segmentation.services.roles import INTEGRATION, ROLES
 
 User = get_user_model()
 AuthToken = get_token_model()
@@ -29,9 +32,40 @@ for model in (User, Group, AuthToken, Success, Failure, OrmQ, Schedule):
         admin.site.unregister(model)
 
 
+class UserForm(UserChangeForm):
+    """A user with the sales teams, which are stored with the teams."""
+
+    sales_teams = forms.ModelMultipleChoiceField(
+        label=_("Sales teams"),
+        queryset=SalesTeam.objects.all(),
+        required=False,
+        widget=UnfoldAdminSelectMultipleWidget,
+        help_text=_("Sales reps see the accounts of these teams, and no others."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "sales_teams" in self.fields:
+            self.initial["sales_teams"] = self.instance.sales_teams.all()
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        groups = {group.name for group in cleaned.get("groups") or ()}
+        if groups == {INTEGRATION} and cleaned.get("is_staff") and not cleaned.get("is_superuser"):
+            self.add_error(
+                "is_staff",
+                forms.ValidationError(
+                    _("“%(role)s” works through the API: switch off the staff status or choose another group too."),
+                    code="integration_staff",
+                    params={"role": INTEGRATION},
+                ),
+            )
+        return cleaned
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ProductAdmin):
-    form = UserChangeForm
+    form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_filter = [
@@ -41,11 +75,29 @@ class UserAdmin(DjangoUserAdmin, ProductAdmin):
         ("groups", RelatedDropdownFilter),
     ]
 
+    readonly_fields = ["teams"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if obj is not None:
+            may = self.has_change_permission(request, obj) and request.user.has_perm("segmentation.change_salesteam")
+            fieldsets.insert(3, (_("Sales teams"), {"fields": ["sales_teams" if may else "teams"]}))
+        return fieldsets
+
+    @display(description=_("sales teams"))
+    def teams(self, user: Any) -> str:
+        return ", ".join(map(str, user.sales_teams.all())) or "-"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # The right to manage users must not be the right to make oneself a superuser.
         if request.user.is_superuser:
             return super().get_readonly_fields(request, obj)
         return [*super().get_readonly_fields(request, obj), "is_superuser", "groups", "user_permissions"]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "sales_teams" in form.cleaned_data:
+            form.instance.sales_teams.set(form.cleaned_data["sales_teams"])
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
@@ -60,7 +112,18 @@ class UserAdmin(DjangoUserAdmin, ProductAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ProductAdmin):
-    pass
+    """Groups. Those of the roles are kept by the product: who needs other rights makes a group of their own."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.name not in ROLES)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.name not in ROLES)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        if kept := [gettext("%(role)s: a role of the product") % {"role": one} for one in objs if one.name in ROLES]:
+            return [], {}, set(), kept
+        return super().get_deleted_objects(objs, request)
 
 
 class TokenForm(forms.ModelForm):

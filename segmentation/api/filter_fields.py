@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import closest, shorten
+from segmentation.selectors.access import visible_to
 
 EARLIEST, LATEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 MOST_VALUES = 500  # of one filter with several values
@@ -111,21 +112,29 @@ class OneOfField(StrictField):
 
 
 class KnownField(StrictField):
-    """The name of a row of a short table, turned into its primary key."""
+    """The name of a row of a short table, turned into its primary key, if `user` may see it."""
+
+    user: Any = None
 
     def __init__(self, *, model: type[models.Model], key: str, **kwargs: Any):
         self.model, self.key = model, key
         super().__init__(**kwargs)
 
     def to_python(self, value: Any) -> Any:
-        known = dict(self.model._default_manager.values_list(self.key, "pk"))
+        known = self.known(self.user)
         if value not in known:
             raise _unknown(str(value), known)
         return known[value]
 
+    def known(self, user: Any) -> dict[Any, Any]:
+        """Return the primary key of each name the user may see."""
+        return dict(visible_to(self.model._default_manager.all(), user).values_list(self.key, "pk"))
+
 
 class SeveralField(StrictField):
     """Several values with commas between them."""
+
+    user: Any = None
 
     def __init__(self, *, one: forms.Field, **kwargs: Any):
         self.one = one
@@ -137,15 +146,15 @@ class SeveralField(StrictField):
             raise ValidationError(_("At most %(limit)d values."), code="too_many", params={"limit": MOST_VALUES})
         if any(part == "" for part in parts):
             raise ValidationError(_("There is an empty value between the commas."), code="empty")
-        known = _looked_up(self.one, parts)
+        known = _looked_up(self.one, parts, self.user)
         return known if known is not None else [self.one.clean(part) for part in parts]
 
 
-def _looked_up(one: forms.Field, parts: list[str]) -> list[Any] | None:
+def _looked_up(one: forms.Field, parts: list[str], user: Any) -> list[Any] | None:
     """Look the names of a short table up once for all of them."""
     if not isinstance(one, KnownField):
         return None
-    known = dict(one.model._default_manager.values_list(one.key, "pk"))
+    known = one.known(user)
     for part in parts:
         if part not in known:
             raise _unknown(part, known)

@@ -30,6 +30,7 @@ from segmentation.api.filter_fields import (
     YesNoField,
 )
 from segmentation.errors import closest, shorten
+from segmentation.selectors.access import is_limited, only_visible_link, reaches_hidden
 
 Column = Any  # a field of a model; Django's own type takes no parameters at run time
 
@@ -280,11 +281,30 @@ class StrictFilterSet(django_filters.FilterSet):
 
     without: Mapping[str, str] = {}
 
+    def get_form_class(self) -> Any:
+        """Return the form whose fields know who asks: names of rows are looked up among those the user may see."""
+        form_class = super().get_form_class()
+        for field in form_class.base_fields.values():
+            if isinstance(field, KnownField | SeveralField):
+                field.user = getattr(self.request, "user", None)
+        return form_class
+
 
 class StrictFilterBackend(DjangoFilterBackend):
     """Lists the filters for the description of the API; names are checked by `check_parameters`."""
 
     filterset_base = StrictFilterSet
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        """Narrow the rows as asked. What lies behind a link a limited user may not follow cannot be asked for."""
+        rows = super().filter_queryset(request, queryset, view)
+        filterset = self.get_filterset_class(view, queryset)
+        for name, item in filterset.base_filters.items() if filterset and is_limited(request.user) else ():
+            if name in request.query_params and not isinstance(item, EmptyFilter):
+                paths = getattr(item, "fields", (item.field_name,))
+                for link in sorted({reaches_hidden(rows.model, path, request.user) for path in paths} - {""}):
+                    rows = only_visible_link(rows, link, request.user)
+        return rows
 
 
 def check_parameters(request: Request, known: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -30,6 +31,7 @@ from segmentation.imports.mapping import CUSTOM
 from segmentation.imports.report import UpsertReport
 from segmentation.imports.targets import Target, get_target
 from segmentation.models import ImportMapping
+from segmentation.selectors.access import is_limited, visible_to
 
 LIST_SECONDS = 10  # a list that takes longer is refused, so that a careless filter cannot hold the database
 
@@ -48,6 +50,10 @@ class StrictViewSet(viewsets.GenericViewSet[Any]):
     ordering: ClassVar[tuple[str, ...]] = ("id",)
     parameters: ClassVar[Mapping[str, Sequence[str]]] = {}
     also_needed: ClassVar[tuple[str, ...]] = ()
+
+    def get_queryset(self) -> Any:
+        """Return what this user may see: limited users find nothing of other sales teams, as if it did not exist."""
+        return visible_to(super().get_queryset(), getattr(self.request, "user", None))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -100,6 +106,12 @@ class RecordViewSet(ListMixin, StrictViewSet):
     carried: ClassVar[tuple[str, ...]] = ()
     links: ClassVar[tuple[str, ...]] = ()
     lookup_value_regex = r"\d{1,18}"
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        if request.method not in SAFE_METHODS and is_limited(request.user):
+            # Records are found by external ids, of which one of another team's must look unknown: it cannot be stored.
+            raise Problem("permission_denied", _("Users limited to their sales teams cannot store records."))
 
     @cached_property
     def _target(self) -> Target:

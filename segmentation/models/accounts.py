@@ -1,6 +1,7 @@
 """Companies, the people in them and the sales teams that serve them."""
 
 import pghistory
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -47,11 +48,22 @@ class SalesTeam(models.Model):
     name = models.CharField(_("name"), max_length=120)
     region = models.CharField(_("region"), max_length=80, blank=True)
     manager = models.CharField(_("manager"), max_length=120, blank=True)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        verbose_name=_("members"),
+        related_name="sales_teams",
+        help_text=_("Sales reps see the accounts of the teams they are members of, and no others."),
+    )
 
     class Meta:
         verbose_name = _("sales team")
         verbose_name_plural = _("sales teams")
         ordering = ["name"]
+        permissions = [
+            ("own_teams_only", "Sees only accounts of own sales teams"),
+            ("see_every_team", "Sees accounts of every sales team, whatever else limits it"),
+        ]
 
     def __str__(self):
         return self.name

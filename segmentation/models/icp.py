@@ -67,6 +67,7 @@ class IcpVersion(models.Model):
         verbose_name = _("version of a profile")
         verbose_name_plural = _("versions of profiles")
         ordering = ["profile", "-number"]
+        permissions = [("publish_icpversion", "Can publish versions of profiles")]
         constraints = [
             models.UniqueConstraint(fields=["profile", "number"], name="icpversion_number_once"),
             models.UniqueConstraint(fields=["profile"], condition=Q(state="draft"), name="icpversion_one_draft"),

@@ -128,6 +128,7 @@ class ListMembership(models.Model):
         verbose_name = _("list membership")
         verbose_name_plural = _("list memberships")
         ordering = ["-start_at", "-id"]
+        permissions = [("propose_listmembership", "Can propose accounts of own sales teams and withdraw proposals")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(end_at__isnull=True) | Q(end_at__gt=F("start_at")), name="listmembership_ends_after_start"

@@ -16,6 +16,7 @@ from segmentation.models import MembershipReason, TargetList
 class TargetListAdmin(KeyedAdmin):
     """Lists. Accounts are put on them in the list of accounts."""
 
+    counts_everything = True
     list_display = ["name", "key", "tier", "members", "waiting", "active"]
     list_filter = ["active", "tier"]
     search_fields = ["name", "key"]
@@ -50,6 +51,7 @@ class TargetListAdmin(KeyedAdmin):
 class MembershipReasonAdmin(KeyedAdmin):
     """Reasons people choose from. One that was used is made inactive instead of being deleted."""
 
+    counts_everything = True
     list_display = ["name", "key", "use", "active", "used"]
     list_filter = ["use", "active"]
     search_fields = ["name", "key"]

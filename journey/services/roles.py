@@ -1,0 +1,28 @@
+"""What the roles may do with the models of this app: see `segmentation.services.roles`."""
+
+from journey.models import (
+    Criterion,
+    CrmStage,
+    CustomerPeriod,
+    EntryRule,
+    History,
+    Journey,
+    JourneyVersion,
+    Opportunity,
+    OpportunityChange,
+    Stage,
+    StageInterval,
+)
+from segmentation.services.roles import grant
+
+grant(Opportunity, marketer="vac", rep="v", integration="vacd")
+grant(OpportunityChange, marketer="va", rep="v", integration="vacd")
+grant(CustomerPeriod, marketer="vac", rep="v", integration="vac")
+grant(CrmStage, marketer="v", integration="v")
+grant(Journey, marketer="va", rep="v", integration="v")
+grant(JourneyVersion, marketer="vacd", integration="v")
+grant(Stage, marketer="vacd", integration="v")
+grant(EntryRule, marketer="vacd", integration="v")
+grant(Criterion, marketer="vacd", integration="v")
+grant(History, marketer="v", integration="v")
+grant(StageInterval, marketer="v", rep="v", integration="v")

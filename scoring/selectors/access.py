@@ -1,0 +1,7 @@
+"""How the facts of this app belong to sales teams: see `segmentation.selectors.access`."""
+
+from scoring.models import Activity, ActivityType
+from segmentation.selectors.access import limit_by_account, open_to_all
+
+limit_by_account(Activity)
+open_to_all(ActivityType)
