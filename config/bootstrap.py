@@ -65,7 +65,10 @@ def run_django(argv: list[str]) -> None:
     except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in argv:
             raise
-        sys.exit(str(error).strip())
+        from config import tables
+
+        unreachable = tables.unreachable(error) if isinstance(error, OperationalError) else ""
+        sys.exit(unreachable or str(error).strip())
     except ProgrammingError as error:
         from config import tables
 

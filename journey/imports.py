@@ -24,7 +24,7 @@ from segmentation.imports.fields import (
     Text,
     Whole,
 )
-from segmentation.imports.references import ACCOUNT_IDS, CONTACT_IDS, find_accounts, find_contacts
+from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register
 from segmentation.imports.teams import TeamLookup
@@ -148,17 +148,7 @@ class Opportunities(EntityTarget):
             "account",
             _("account"),
             Reference(300),
-            synonyms=(
-                "account id",
-                "account name",
-                "company",
-                "company name",
-                "客户",
-                "客户名称",
-                "公司",
-                "公司名称",
-                "公司名稱",
-            ),
+            synonyms=ACCOUNT_SYNONYMS,
             column="",
         ),
         Field(

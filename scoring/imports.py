@@ -27,7 +27,7 @@ from segmentation.imports.fields import (
     Whole,
     map_unique,
 )
-from segmentation.imports.references import ACCOUNT_IDS, CONTACT_IDS, find_accounts, find_contacts
+from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register
 
@@ -130,17 +130,7 @@ class Activities(FactTarget):
             "account",
             _("account"),
             Reference(300),
-            synonyms=(
-                "account id",
-                "account name",
-                "company",
-                "company name",
-                "客户",
-                "客户名称",
-                "公司",
-                "公司名称",
-                "公司名稱",
-            ),
+            synonyms=ACCOUNT_SYNONYMS,
             column="",
         ),
         Field(
@@ -155,7 +145,18 @@ class Activities(FactTarget):
             _("type"),
             Known(),
             required=True,
-            synonyms=("activity type", "activity", "event", "action", "类型", "活动类型", "行为", "類型"),
+            synonyms=(
+                "activity type",
+                "activity",
+                "event",
+                "action",
+                "类型",
+                "活动类型",
+                "活动名称",
+                "活動名稱",
+                "行为",
+                "類型",
+            ),
             column="type_id",
         ),
         Field(
@@ -181,7 +182,7 @@ class Activities(FactTarget):
             "seconds",
             _("engaged seconds"),
             Whole(A_YEAR),
-            synonyms=("duration seconds", "duration", "秒", "停留秒数", "时长"),
+            synonyms=("duration seconds", "duration", "秒", "秒数", "秒數", "停留秒数", "时长"),
         ),
         Field(
             "minutes",

@@ -93,7 +93,8 @@ class QuietChangeList(VisibleChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        if self.full_result_count is None and not (self.query or self.has_active_filters):
+        is_whole = self.full_result_count is None and not (self.query or self.has_active_filters)
+        if is_whole or getattr(self.paginator, "capped", False):  # a number that only says where counting ended
             self.full_result_count: int | None = self.result_count
 
 

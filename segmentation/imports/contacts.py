@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.imports.entities import AMBIGUOUS, EntityTarget
 from segmentation.imports.fields import Choice, Field, Instant, Key, Reference, Text
-from segmentation.imports.references import ACCOUNT_IDS, CONTACT_IDS, find_accounts, find_contacts
+from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run
 from segmentation.imports.targets import register
 from segmentation.models import BuyingRole, Consent, Contact, CustomField, Department, Seniority
@@ -31,18 +31,7 @@ class Contacts(EntityTarget):
             "account",
             _("account"),
             Reference(300),
-            synonyms=(
-                "account id",
-                "account name",
-                "company",
-                "company name",
-                "客户",
-                "客户名称",
-                "公司",
-                "公司名称",
-                "公司名稱",
-                "客戶名稱",
-            ),
+            synonyms=ACCOUNT_SYNONYMS,
             column="",
         ),
         Field(

@@ -106,6 +106,13 @@ def inspect_csv(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFi
     Raises:
         FileFaultError: it is empty, no text, or no CSV.
     """
+    if path.is_dir():
+        raise FileFaultError(
+            _("“%(value)s” is a directory."),
+            code="directory",
+            value=str(path),
+            remedy=_("Name the CSV file in it."),
+        )
     try:
         with path.open("rb") as stream:
             sample = stream.read(SAMPLE_BYTES)

@@ -516,6 +516,8 @@ class Choice(Kind):
             if not text:
                 return None if self._is_number else self.empty
             found = known.get(text.casefold())
+            if found is None and self._is_number and isinstance(number := read_number(text), Decimal):
+                found = known.get(f"{number.normalize():f}")  # spreadsheets write 2.0 for 2
             if found is not None:
                 return found
             guess = closest(text, [str(choice.value) for choice in self.choices])

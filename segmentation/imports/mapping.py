@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -183,9 +184,9 @@ def parse_mapping(spec: Mapping[str, Any] | None, target: str, fields: Iterable[
     if isinstance(given, Mapping):
         for name, value in given.items():
             _one_of(name, names, f"date_format.{name}", _("fields"))
-            formats[name] = _text(value, f"date_format.{name}")
+            formats[name] = _date_format(value, f"date_format.{name}")
     elif given:
-        formats[""] = _text(given, "date_format")
+        formats[""] = _date_format(given, "date_format")
     columns = _columns(spec.get("columns", {}), "columns", names, formats)
     expand = _expand(spec.get("expand", []), names, formats)
     return FileMapping(
@@ -238,7 +239,7 @@ def _rule(value: Any, here: str, name: str, formats: dict[str, str]) -> ColumnRu
             remedy=_("Give it a “column”, or a “constant” value for every row."),
         )
     if "date_format" in spec:
-        formats[name] = _text(spec["date_format"], f"{here}.date_format")
+        formats[name] = _date_format(spec["date_format"], f"{here}.date_format")
     scale: Decimal | None = None
     if "scale" in spec:
         number = read_number(str(spec["scale"]))
@@ -383,6 +384,24 @@ def _text(value: Any, place: str) -> str:
         value=json.dumps(value, default=str),
         remedy=_("Write it in quotation marks."),
     )
+
+
+def _date_format(value: Any, place: str) -> str:
+    """Return a format in which a date can be written and read again."""
+    fmt = _text(value, place)
+    day = datetime(2001, 2, 3, 4, 5, 6)  # noqa: DTZ001 - only to be written and read
+    try:
+        fits = not fmt or datetime.strptime(day.strftime(fmt), fmt).year == day.year  # noqa: DTZ007
+    except ValueError:
+        fits = False
+    if not fits:
+        raise MappingFaultError(
+            _("No date can be read by “%(value)s”."),
+            field=place,
+            value=fmt,
+            remedy=_("Name year, month and day as they follow each other, such as %%d.%%m.%%Y or %%m/%%d/%%y."),
+        )
+    return fmt
 
 
 def _scalar(value: Any, place: str) -> str:

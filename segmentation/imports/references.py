@@ -5,6 +5,13 @@ from segmentation.imports.staging import Run
 ACCOUNT_IDS = "import_account_ids"
 CONTACT_IDS = "import_contact_ids"
 
+# Headings of the column with the account, where it is not the file's own subject.
+ACCOUNT_SYNONYMS = (
+    *("account id", "account name", "company", "company name"),
+    *("客户", "客户编号", "客户名称", "公司", "公司名称"),
+    *("公司名稱", "客戶名稱", "客戶編號"),
+)
+
 # An external id counts before names and domains: it is the only one that cannot be shared.
 _ACCOUNTS = """
 WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref, lower({ref}) AS low FROM {rows} s WHERE {ref} <> ''),

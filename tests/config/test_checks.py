@@ -2,8 +2,10 @@ import os
 
 import pytest
 from django.core.checks import run_checks
+from django.db import OperationalError, connection
+from django.db.backends.postgresql.base import DatabaseWrapper
 
-from config import checks
+from config import checks, tables
 
 
 def ids(found) -> list[str]:
@@ -57,3 +59,12 @@ def test_w006_tls_demanded_without_a_proxy_that_says_so(settings):
     assert ids(checks.check_origins(None)) == ["config.W006"]
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     assert ids(checks.check_origins(None)) == []
+
+
+def test_a_server_of_one_s_own_that_takes_no_connection_is_a_sentence(settings):
+    with pytest.raises(OperationalError) as caught:
+        DatabaseWrapper({**connection.settings_dict, "HOST": "127.0.0.1", "PORT": 1, "OPTIONS": {}}).ensure_connection()
+    settings.DATABASE_URL = "postgresql://127.0.0.1:1/x"
+    assert "correct DATABASE_URL" in tables.unreachable(caught.value)
+    settings.DATABASE_URL = ""
+    assert tables.unreachable(caught.value) == ""

@@ -99,6 +99,13 @@ class TestReset:
         call_command("reset_demo", yes=True, force=True)
         assert self.dropped
 
+    @pytest.mark.parametrize("size", ["--accounts=0", "--accounts=-5", "--activities=1e3", "--accounts=100001"])
+    def test_a_size_that_cannot_be_is_refused_before_anything_is_dropped(self, settings, size):
+        settings.DATABASE_URL = ""
+        with pytest.raises(CommandError, match="is no whole number from"):
+            call_command("reset_demo", size, "--yes")
+        assert not self.dropped
+
     @pytest.mark.parametrize("answer", ["", "no", "y", EOFError])
     def test_it_asks_and_takes_only_yes(self, settings, monkeypatch, answer):
         settings.DATABASE_URL = ""

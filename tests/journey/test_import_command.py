@@ -228,6 +228,15 @@ def test_all_bad_rows_go_to_a_file_that_spreadsheets_open_safely(run, tmp_path):
     assert written[1][:4] == ["2", "employees", "'=1+0", "not_a_number"]
 
 
+def test_a_file_that_cannot_be_written_or_read_is_named(run, tmp_path):
+    code, report, _err = run("accounts", ACCOUNTS, "--errors", str(tmp_path / "nowhere" / "bad.csv"))
+    assert (code, report["fault"]["code"], report["fault"]["value"]) == (1, "unwritable", "bad.csv")
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("import_csv", "accounts", str(tmp_path), "--json", stdout=out, stderr=io.StringIO())
+    assert json.loads(out.getvalue())["fault"]["code"] == "directory"
+
+
 def test_people_get_sentences(run):
     code, out, err = run("accounts", "external_id,name,tier\n1,A,1\n2,B,9\n", as_json=False)
     assert code == 3

@@ -1,3 +1,5 @@
+from argparse import ArgumentTypeError
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -5,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from config import demo, web
 from config.management.commands.serve import add_serve_arguments, serve_options
+from journey.demo.parameters import MAX_ACCOUNTS, MAX_ACTIVITIES
 
 
 class Command(BaseCommand):
@@ -43,5 +46,17 @@ class Command(BaseCommand):
 
 def add_size_arguments(parser: CommandParser) -> None:
     """Add the options about the amount of demo data; without them the loader's own sizes count."""
-    parser.add_argument("--accounts", type=int, help=_("number of accounts (2,000)"))
-    parser.add_argument("--activities", type=int, help=_("number of activities (150,000)"))
+    parser.add_argument("--accounts", type=_whole(1, MAX_ACCOUNTS), help=_("number of accounts (2,000)"))
+    parser.add_argument("--activities", type=_whole(0, MAX_ACTIVITIES), help=_("number of activities (150,000)"))
+
+
+def _whole(first: int, last: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `first` to `last`: a wrong one is refused before anything is done."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not first <= int(text) <= last:
+            bounds = {"value": text, "first": f"{first:,}", "last": f"{last:,}"}
+            raise ArgumentTypeError(_("“%(value)s” is no whole number from %(first)s to %(last)s.") % bounds)
+        return int(text)
+
+    return read

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -51,10 +51,6 @@ class Command(BaseCommand):
             report = self._import(target, path, spec, options)
             if options["save_mapping"] and not options["dry_run"] and report.stored:
                 save_mapping(options["save_mapping"], target, spec or {})
-        except OSError as error:
-            raise CommandError(
-                _("The file for the bad rows cannot be written: %(reason)s.") % {"reason": error.strerror or error}
-            ) from error
         except ProblemError as error:
             self._fault(error, options["json"], target, path)
             sys.exit(FAULT)

@@ -172,8 +172,9 @@ def test_a_refused_choice_says_what_was_probably_meant():
 
 
 def test_number_choices_are_numbers():
-    assert convert(Choice(Tier), "1", "", "4")[0] == [1, None, None]
-    assert convert(Choice(Tier), "1", "", "4")[1] == [None, None, "unknown_choice"]
+    values, codes = convert(Choice(Tier), "1", "", "4", "2.0", "2.5")
+    assert values == [1, None, None, 2, None]
+    assert codes == [None, None, "unknown_choice", None, "unknown_choice"]
 
 
 def test_yes_and_no_in_several_tongues():

@@ -140,6 +140,9 @@ def test_a_column_that_is_not_in_the_file_is_named_with_the_one_meant():
         ({"custom_fields": {"größe": "text"}}, "custom_fields.größe", "letters"),
         ({"target": "contacts"}, "target", "accounts"),
         ({"date_format": {"nmae": "%Y"}}, "date_format.nmae", "name"),
+        ({"date_format": "dd.mm.yyyy"}, "date_format", "%d.%m.%Y"),
+        ({"date_format": {"name": "%d.%m.%E"}}, "date_format.name", "%d.%m.%Y"),
+        ({"columns": {"name": {"column": "x", "date_format": "%H:%M"}}}, "columns.name.date_format", "%d.%m.%Y"),
     ],
 )
 def test_mistakes_in_a_mapping_are_refused_with_their_place_and_a_hint(spec, place, hint):
