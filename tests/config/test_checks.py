@@ -62,8 +62,9 @@ def test_w006_tls_demanded_without_a_proxy_that_says_so(settings):
 
 
 def test_a_server_of_one_s_own_that_takes_no_connection_is_a_sentence(settings):
-    with pytest.raises(OperationalError) as caught:
-        DatabaseWrapper({**connection.settings_dict, "HOST": "127.0.0.1", "PORT": 1, "OPTIONS": {}}).ensure_connection()
+    wrapper = DatabaseWrapper({**connection.settings_dict, "HOST": "127.0.0.1", "PORT": 1, "OPTIONS": {}})
+    with pytest.raises(OperationalError) as caught, wrapper.wrap_database_errors:
+        wrapper.connect()
     settings.DATABASE_URL = "postgresql://127.0.0.1:1/x"
     assert "correct DATABASE_URL" in tables.unreachable(caught.value)
     settings.DATABASE_URL = ""
