@@ -62,20 +62,19 @@ def run_django(argv: list[str]) -> None:
         )
     try:
         execute_from_command_line(argv)
-    except (ImproperlyConfigured, OperationalError) as error:
+    except ImproperlyConfigured as error:
+        if "--traceback" in argv:
+            raise
+        sys.exit(str(error))
+    except (OperationalError, ProgrammingError) as error:
         if "--traceback" in argv:
             raise
         from config import tables
 
-        unreachable = tables.unreachable(error) if isinstance(error, OperationalError) else ""
-        sys.exit(unreachable or str(error).strip())
-    except ProgrammingError as error:
-        from config import tables
-
-        problem = "" if "--traceback" in argv else tables.reason(error)
-        if not problem:
+        problem = tables.reason(error) or tables.unreachable(error)
+        if not problem and isinstance(error, ProgrammingError):
             raise
-        sys.exit(problem)
+        sys.exit(problem or str(error).strip())
     except KeyboardInterrupt:
         sys.exit(130)
 
