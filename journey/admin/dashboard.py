@@ -62,6 +62,16 @@ def _gap_text(gap: Gap) -> str:
             "The job titles of %(number)s contacts are not recognised.",
             gap.number,
         ),
+        "proposals_waiting": ngettext(
+            "%(number)s proposal for a target account list waits for review.",
+            "%(number)s proposals for target account lists wait for review.",
+            gap.number,
+        ),
+        "lists_to_review": ngettext(
+            "The review of %(number)s target account list is due.",
+            "The reviews of %(number)s target account lists are due.",
+            gap.number,
+        ),
         "unused_types": ngettext(
             "%(number)s activity type has no activities.", "%(number)s activity types have no activities.", gap.number
         ),
@@ -82,6 +92,12 @@ PLACES: dict[str, tuple[str, str, Any, str]] = {
     ),
     "titles_not_recognised": (
         "segmentation_contact_changelist", "?title=unread", _("Show"), "segmentation.view_contact",
+    ),
+    "proposals_waiting": (
+        "segmentation_listmembership_review", "", _("Review"), "segmentation.change_listmembership",
+    ),
+    "lists_to_review": (
+        "segmentation_targetlist_changelist", "", _("Show"), "segmentation.change_targetlist",
     ),
     "unused_types": (
         "scoring_activitytype_changelist", "?used=no&active__exact=1", _("Show"), "scoring.view_activitytype",

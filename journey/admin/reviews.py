@@ -22,8 +22,6 @@ from journey.selectors.reviews import (
     FitResult,
     ListQueue,
     Waiting,
-    open_proposals,
-    open_requests,
     queues,
     waiting_entries,
     waiting_page,
@@ -33,6 +31,7 @@ from segmentation.admin.base import admin_url, chip, link
 from segmentation.admin.dialogs import why_form
 from segmentation.admin.target_lists import ListMembershipAdmin as PlainListMembershipAdmin
 from segmentation.models import DisqualificationRequest, ListMembership, MembershipReason
+from segmentation.selectors.target_lists import open_proposals, open_requests
 from segmentation.services.target_lists import review_waiting
 
 PER_PAGE = 25

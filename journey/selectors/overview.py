@@ -11,9 +11,10 @@ from django.utils import timezone
 from journey.models import CrmStage, History, Journey, JourneyVersion, Opportunity, Stage, StageInterval
 from scoring.models import Activity, ActivityType
 from scoring.selectors.activity_types import used_type_ids
-from segmentation.models import Account, Contact, FactTouch, ImportRun, Job
+from segmentation.models import Account, Contact, FactTouch, ImportRun, Job, ListMembership
 from segmentation.selectors.access import is_limited, visible_to
 from segmentation.selectors.tables import about_rows
+from segmentation.selectors.target_lists import lists_due, open_proposals
 
 MANY = 10_000  # counts of faults stop here; the exact number helps nobody
 
@@ -169,6 +170,11 @@ def _gap(key: str, rows) -> Gap | None:
     return Gap(key, min(number, MANY), number > MANY) if number else None
 
 
+def _due_lists() -> Gap | None:
+    number = len(lists_due(timezone.now()))
+    return Gap("lists_to_review", number) if number else None
+
+
 def gaps(shown: ShownVersion | None, fresh: Freshness, user: Any = None) -> list[Gap]:
     """Return what is missing, the most important first; of what a user may see."""
     own = _own(user)
@@ -184,6 +190,8 @@ def gaps(shown: ShownVersion | None, fresh: Freshness, user: Any = None) -> list
             _gap(
                 "titles_not_recognised", own(Contact).filter(~Q(job_title=""), seniority="", classified_by_hand=False)
             ),
+            _gap("proposals_waiting", open_proposals(own(ListMembership))),
+            _due_lists(),
             _gap("unused_types", ActivityType.objects.filter(active=True).exclude(pk__in=used_type_ids())),
         ]
     if shown is None:

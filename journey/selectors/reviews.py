@@ -19,7 +19,6 @@ from segmentation.models import (
     IcpItem,
     IcpVersion,
     ListMembership,
-    MembershipState,
     TargetList,
 )
 
@@ -67,16 +66,6 @@ class Waiting:
 
     def __str__(self) -> str:
         return f"{self.account} · {self.row.target_list}"
-
-
-def open_proposals(rows: QuerySet[ListMembership]) -> QuerySet[ListMembership]:
-    """Of memberships the proposals nobody has decided."""
-    return rows.filter(state=MembershipState.PROPOSED, end_at__isnull=True)
-
-
-def open_requests(rows: QuerySet[DisqualificationRequest]) -> QuerySet[DisqualificationRequest]:
-    """Of requests to disqualify those nobody has decided."""
-    return rows.filter(decision=DisqualificationRequest.Decision.OPEN)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class AskingMixin:
         form_class: type[forms.Form],
         verb: Callable[[dict[str, Any]], list[Any]],
         said: Callable[[int], str] = changed_text,
+        done_url: str = "",
         **texts: Any,
     ) -> HttpResponse:
         """Show the question; once it is answered call the verb with the answers and tell how much it changed.
@@ -70,6 +71,7 @@ class AskingMixin:
             form_class: what is asked.
             verb: takes the answers by name, returns what it changed; a ProblemError is shown.
             said: the message for a number of changed rows.
+            done_url: where it goes on once it is answered (default: the page itself).
             texts: title, description and submit_text of the page; action, where the page does not post to a list;
                 list_url, where "Cancel" leads (default: the list of the model).
         """
@@ -93,7 +95,7 @@ class AskingMixin:
             messages.error(request, str(problem))
         else:
             messages.success(request, said(len(rows)))
-        return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect(done_url or request.get_full_path())
 
 
 def asking_action(

@@ -18,6 +18,7 @@ from segmentation.models.jobs import Job
 from segmentation.models.target_lists import (
     DisqualificationRequest,
     ListMembership,
+    ListReview,
     MembershipReason,
     SalesQuota,
     TargetList,
@@ -46,6 +47,7 @@ __all__ = [
     "ImportTarget",
     "Job",
     "ListMembership",
+    "ListReview",
     "MembershipReason",
     "MembershipState",
     "QuotaKind",

@@ -4,7 +4,7 @@ import pghistory
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
@@ -46,6 +46,30 @@ class TargetList(models.Model):
     active = models.BooleanField(
         _("active"), default=True, help_text=_("An inactive list takes no more accounts; its history stays readable.")
     )
+    review_every_days = models.PositiveIntegerField(
+        _("review every (days)"),
+        null=True,
+        blank=True,
+        default=90,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text=_("So long after its last review the start page says that the list is due. Empty: never."),
+    )
+    stale_after_days = models.PositiveIntegerField(
+        _("stale after (days)"),
+        default=90,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text=_(
+            "An active account is stale when it had no activity of either side for so long and no fact moved it to"
+            " another stage. Stale accounts are shown in the upkeep of the list."
+        ),
+    )
+    accounts_per_rep = models.PositiveIntegerField(
+        _("accounts a rep can work at a time"),
+        default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text=_("Says how many accounts the sales reps can work, which the size of the list is held against."),
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("target account list")
@@ -54,11 +78,39 @@ class TargetList(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(tier__isnull=True) | Q(tier__range=(1, 3)), name="targetlist_tier_1_to_3"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(review_every_days__isnull=True) | Q(review_every_days__range=(1, 3650)),
+                name="targetlist_review_cadence_in_days",
+            ),
+            models.CheckConstraint(condition=Q(stale_after_days__range=(1, 3650)), name="targetlist_stale_in_days"),
+            models.CheckConstraint(
+                condition=Q(accounts_per_rep__range=(1, 10_000)), name="targetlist_accounts_per_rep_positive"
+            ),
         ]
 
     def __str__(self):
         return self.name
+
+
+class ListReview(models.Model):
+    """Somebody went through a list and found it in order. The next review is due a cadence later."""
+
+    target_list = models.ForeignKey(
+        TargetList, models.CASCADE, verbose_name=_("target account list"), related_name="reviews"
+    )
+    reviewed_at = models.DateTimeField(_("reviewed"))
+    reviewed_by = _person(_("reviewed by"))
+    note = models.CharField(_("note"), max_length=300, blank=True, help_text=_("What was found, what was changed."))
+
+    class Meta:
+        verbose_name = _("review of a list")
+        verbose_name_plural = _("reviews of lists")
+        ordering = ["-reviewed_at", "-id"]
+        indexes = [models.Index(fields=["target_list", "-reviewed_at"], name="listreview_last")]
+
+    def __str__(self):
+        return f"{self.target_list} {self.reviewed_at:%Y-%m-%d}"
 
 
 class MembershipReason(models.Model):
@@ -274,4 +326,4 @@ class SalesQuota(models.Model):
         return f"{self.team} / {self.rep}: {self.places}" if self.rep_id else f"{self.team}: {self.places}"
 
 
-__all__ = ["DisqualificationRequest", "ListMembership", "MembershipReason", "SalesQuota", "TargetList"]
+__all__ = ["DisqualificationRequest", "ListMembership", "ListReview", "MembershipReason", "SalesQuota", "TargetList"]

@@ -5,11 +5,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import NotFoundError, closest
-from segmentation.models import Account, ListMembership, MembershipReason, SalesQuota, SalesTeam, TargetList
+from segmentation.models import (
+    Account,
+    DisqualificationRequest,
+    ListMembership,
+    ListReview,
+    MembershipReason,
+    MembershipState,
+    SalesQuota,
+    SalesTeam,
+    TargetList,
+)
 from segmentation.models.choices import HOLDING_STATES, MEMBER_STATES
 
 
@@ -70,6 +80,16 @@ def members_at(target_list: TargetList, at: dt.datetime, states: Collection[str]
     return Account.objects.filter(pk__in=memberships_at(target_list, at, states).values("account"))
 
 
+def open_proposals(rows: QuerySet[ListMembership]) -> QuerySet[ListMembership]:
+    """Of memberships the proposals nobody has decided."""
+    return rows.filter(state=MembershipState.PROPOSED, end_at__isnull=True)
+
+
+def open_requests(rows: QuerySet[DisqualificationRequest]) -> QuerySet[DisqualificationRequest]:
+    """Of requests to disqualify those nobody has decided."""
+    return rows.filter(decision=DisqualificationRequest.Decision.OPEN)
+
+
 def places_held(team: SalesTeam, rep_id: int | None = None) -> int:
     """How many accounts hold a place of the team now, or a place of one of its reps."""
     held = ListMembership.objects.filter(team=team, end_at__isnull=True, state__in=HOLDING_STATES)
@@ -93,3 +113,35 @@ class Places:
 def quota_places(quota: SalesQuota) -> Places:
     """The places of a team's quota, or of a rep's."""
     return Places(quota.places, places_held(quota.team, quota.rep_id))
+
+
+@dataclass(frozen=True)
+class ReviewCadence:
+    """When a list was reviewed last, and when the next review is due (None: it never is)."""
+
+    last_at: dt.datetime | None
+    due_at: dt.datetime | None
+
+    def is_due(self, now: dt.datetime) -> bool:
+        """Whether the list waits for its review."""
+        return self.due_at is not None and self.due_at <= now
+
+
+def with_last_review(lists: QuerySet[TargetList]) -> QuerySet[TargetList]:
+    """Lists with `last_reviewed_at`, which `cadence_of` reads."""
+    reviews = ListReview.objects.filter(target_list=OuterRef("pk")).order_by("-reviewed_at")
+    return lists.annotate(last_reviewed_at=Subquery(reviews.values("reviewed_at")[:1]))
+
+
+def cadence_of(target_list: Any) -> ReviewCadence:
+    """The cadence of a list read by `with_last_review`. A list never reviewed is due a cadence after it was made."""
+    last = target_list.last_reviewed_at
+    if target_list.review_every_days is None:
+        return ReviewCadence(last, None)
+    return ReviewCadence(last, (last or target_list.created_at) + dt.timedelta(days=target_list.review_every_days))
+
+
+def lists_due(now: dt.datetime) -> list[TargetList]:
+    """The active lists whose review is due, by name."""
+    lists = with_last_review(TargetList.objects.filter(active=True, review_every_days__isnull=False))
+    return [row for row in lists.order_by("name") if cadence_of(row).is_due(now)]

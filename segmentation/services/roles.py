@@ -29,6 +29,7 @@ from segmentation.models import (
     ImportRun,
     Job,
     ListMembership,
+    ListReview,
     MembershipReason,
     SalesQuota,
     SalesTeam,
@@ -131,6 +132,7 @@ grant(AccountFlag, marketer="vac", rep="v", integration="v")
 grant(FlagType, marketer="v", integration="v")
 grant(TargetList, marketer="vac", rep="v", integration="v")
 grant(ListMembership, marketer="vac", rep="v propose_listmembership", integration="v")
+grant(ListReview, marketer="va", integration="v")
 grant(DisqualificationRequest, marketer="vac", rep="va", integration="v")
 grant(MembershipReason, marketer="vac", rep="v", integration="v")
 grant(SalesQuota, marketer="v", rep="v", integration="v")

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from journey.selectors.reviews import open_proposals, open_requests, waiting_page
+from journey.selectors.reviews import waiting_page
 from journey.services.assessments import assess
 from journey.services.replay import replay
 from scoring.models import Activity, ActivityType
@@ -22,7 +22,7 @@ from segmentation.models import (
     SalesTeam,
     TargetList,
 )
-from segmentation.selectors.target_lists import places_held
+from segmentation.selectors.target_lists import open_proposals, open_requests, places_held
 from segmentation.services.profiles import record_answers
 from segmentation.services.target_lists import add_accounts, propose_accounts, propose_disqualification, set_quota
 from tests.journey import worlds

@@ -14,11 +14,10 @@ from rich.table import Table
 from journey.errors import JourneyError
 from journey.instants import past_instant
 from journey.management.base import JourneyCommand
+from journey.management.list_options import accounts_of_list, add_list_options
 from journey.selectors.journeys import find_journey
-from journey.selectors.lists import LIST_MODES, listed_accounts
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import shown_version
-from segmentation.selectors.target_lists import find_list
 
 
 class Command(JourneyCommand):
@@ -27,23 +26,13 @@ class Command(JourneyCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--journey", metavar="KEY", help="the journey (default: the first one)")
         parser.add_argument("--as-of", metavar="ISO", help="the moment, such as 2026-03-31 (default: now)")
-        parser.add_argument("--list", metavar="KEY", help="only accounts of this target account list")
-        parser.add_argument(
-            "--list-mode",
-            choices=LIST_MODES,
-            default="was",
-            help="the list as it was at the moment (default), as it is now, or as the cohort of --cohort-at",
-        )
-        parser.add_argument("--cohort-at", metavar="ISO", help="the day whose members are the cohort")
+        add_list_options(parser)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, **options: Any) -> None:
         journey = find_journey(options["journey"])
         as_of = past_instant(options["as_of"], "--as-of")
-        accounts = None
-        if options["list"]:
-            cohort_at = past_instant(options["cohort_at"], "--cohort-at") if options["cohort_at"] else None
-            accounts = listed_accounts(find_list(options["list"]), options["list_mode"], as_of, cohort_at)
+        accounts = accounts_of_list(options, as_of)
         version = shown_version(journey)
         if version is None:
             raise JourneyError(

@@ -16,7 +16,9 @@ from rich.table import Table
 from journey.errors import JourneyError
 from journey.instants import past_instant
 from journey.management.base import JourneyCommand
+from journey.management.list_options import add_list_mode, cohort_day
 from journey.selectors.journeys import find_entity
+from journey.selectors.upkeep import Upkeep, upkeep_document, upkeep_of
 from segmentation.models import Account, DisqualificationRequest, ListMembership, MembershipState, TargetList
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.selectors.target_lists import find_list, find_reason, find_team, memberships_at
@@ -29,10 +31,10 @@ from segmentation.services.target_lists import (
 
 
 class Command(JourneyCommand):
-    help = "Target account lists: look at them, propose accounts, review proposals, disqualify."
+    help = "Target account lists: look at them, propose accounts, review proposals, disqualify, upkeep."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="{list,propose,review,disqualify}")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="{list,propose,review,disqualify,upkeep}")
 
         def verb(name: str, text: str) -> Any:
             made = verbs.add_parser(name, help=text)
@@ -66,6 +68,9 @@ class Command(JourneyCommand):
         answer.add_argument("--accept", action="store_true")
         answer.add_argument("--refuse", action="store_true")
         disqualify = decision("disqualify", "disqualify accounts on a list, or ask for it with --team")
+        upkeep = verb("upkeep", "how a list is kept: review, stale accounts, size, growth and focus")
+        upkeep.add_argument("list", metavar="LIST", help="key of the list")
+        add_list_mode(upkeep)
         disqualify.add_argument("--team", metavar="KEY", help="the sales team that asks; marketing reviews it")
 
     def run(self, **options: Any) -> None:
@@ -73,6 +78,9 @@ class Command(JourneyCommand):
             self._show(options)
             return
         target_list = find_list(options["list"])
+        if options["verb"] == "upkeep":
+            self._show_upkeep(target_list, options)
+            return
         accounts = list({found.pk: found for words in options["accounts"] for found in [_account(words)]}.values())
         why = {
             "reason": find_reason(options["reason"]) if options["reason"] else None,
@@ -159,6 +167,23 @@ class Command(JourneyCommand):
                 str(row.team or "–"),
                 " · ".join(str(part) for part in (row.reason, row.note) if part),
             )
+        self._print(table)
+
+    def _show_upkeep(self, target_list: TargetList, options: dict[str, Any]) -> None:
+        found = upkeep_of(target_list, mode=options["list_mode"], cohort_at=cohort_day(options))
+        if options["json"]:
+            self._print_json(upkeep_document(found))
+            return
+        for line in upkeep_lines(found):
+            self.stdout.write(line)
+        table = Table()
+        table.add_column(_t("Month"))
+        for name in (_t("Accounts"), _t("came"), _t("left"), _t("refused"), _t("engaged"), _t("focus")):
+            table.add_column(name, justify="right")
+        for month in found.months:
+            shares = ("–" if share is None else f"{100 * share:.1f} %" for share in (month.engaged_share, month.focus))
+            numbers = (month.members, month.added, month.left, month.refused)
+            table.add_row(f"{timezone.localtime(month.start):%Y-%m}", *(f"{n:,}" for n in numbers), *shares)
         self._print(table)
 
     def _show_lists(self, as_json: bool) -> None:
@@ -255,3 +280,29 @@ def _reviewed(target_list: TargetList, accounts: list[Account], accept: bool, wh
                 params={"list": target_list.key},
             )
     return review_waiting(proposals=proposals, requests=requests, accept=accept, **why)
+
+
+def upkeep_lines(found: Upkeep) -> list[str]:
+    """Review, stale accounts and capacity of a list, a line each."""
+    due, capacity = found.cadence.due_at, found.capacity
+    day = f"{timezone.localtime(due):%Y-%m-%d}" if due else "–"
+    review = _t("Review: due since %(day)s") if found.is_due else _t("Review: next on %(day)s")
+    figures = {
+        "accounts": f"{capacity.accounts:,}",
+        "reps": f"{capacity.reps:,}",
+        "each": "–" if capacity.accounts_per_rep is None else f"{capacity.accounts_per_rep:.1f}",
+        "limit": capacity.per_rep_limit,
+        "cycle": "–" if capacity.cycle.median_days is None else f"{capacity.cycle.median_days:.0f}",
+        "deals": f"{capacity.cycle.deals:,}",
+        "at_once": "–" if capacity.at_a_time is None else f"{capacity.at_a_time:,}",
+        "year": "–" if capacity.per_year is None else f"{capacity.per_year:,.0f}",
+    }
+    return [
+        str(found.target_list),
+        review % {"day": day},
+        _t("Stale: %(number)s accounts without activity and movement for %(days)s days")
+        % {"number": f"{found.stale.number:,}", "days": found.stale.after_days},
+        _t("Size: %(accounts)s accounts, %(reps)s reps, %(each)s each (a rep can work %(limit)s at a time)") % figures,
+        _t("Won cycle: %(cycle)s days (median of %(deals)s deals); workable: %(at_once)s at a time, %(year)s a year")
+        % figures,
+    ]

@@ -22,10 +22,12 @@
       };
     }
     if (width < 640) axis.nticks = 4;
+    const upright = {...layout.yaxis, gridcolor: grid, linecolor: grid, zerolinecolor: grid};
     return {
       ...layout,
       width,
       xaxis: axis,
+      yaxis: upright,
       // A finger that scrolls the page must not move the picture.
       dragmode: width < 640 ? false : layout.dragmode,
       paper_bgcolor: "rgba(0,0,0,0)",

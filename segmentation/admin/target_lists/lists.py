@@ -3,13 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from segmentation.admin.base import KeyedAdmin, admin_url, link
-from segmentation.models import MembershipReason, TargetList
+from segmentation.admin.base import KeyedAdmin, admin_url, chip, link, short_date
+from segmentation.models import ListMembership, MembershipReason, MembershipState, TargetList
+from segmentation.models.choices import MEMBER_STATES
+from segmentation.selectors.target_lists import cadence_of, with_last_review
 
 
 @admin.register(TargetList)
@@ -17,21 +21,28 @@ class TargetListAdmin(KeyedAdmin):
     """Lists. Accounts are put on them in the list of accounts."""
 
     counts_everything = True
-    list_display = ["name", "key", "tier", "members", "waiting", "active"]
+    list_display = ["name", "key", "tier", "members", "waiting", "next_review", "active"]
     list_filter = ["active", "tier"]
     search_fields = ["name", "key"]
-    fieldsets = [(None, {"fields": [("name", "key"), "description", ("tier", "active")]})]
+    fieldsets = [
+        (None, {"fields": [("name", "key"), "description", ("tier", "active")]}),
+        (_("Upkeep"), {"fields": [("review_every_days", "stale_after_days"), "accounts_per_rep"]}),
+    ]
+    empty_text = _("Make one, then choose accounts in the list of accounts and put them on it.")
     list_before_template = "admin/segmentation/targetlist/explanation.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        open_rows = Q(memberships__end_at__isnull=True)
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                n_members=Count("memberships", filter=open_rows & Q(memberships__state__in=["active", "recycling"])),
-                n_waiting=Count("memberships", filter=open_rows & Q(memberships__state="proposed")),
-            )
+        # Counted in the index of open rows: joined, every row of every list would be read.
+        members, waiting = (
+            ListMembership.objects.filter(target_list=OuterRef("pk"), end_at__isnull=True, state__in=states)
+            .order_by()
+            .values("target_list")
+            .annotate(n=Count("pk"))
+            .values("n")
+            for states in (MEMBER_STATES, [MembershipState.PROPOSED])
+        )
+        return with_last_review(super().get_queryset(request)).annotate(
+            n_members=Coalesce(Subquery(members), Value(0)), n_waiting=Coalesce(Subquery(waiting), Value(0))
         )
 
     def _link(self, target_list: Any, number: int, query: str) -> Any:
@@ -45,6 +56,13 @@ class TargetListAdmin(KeyedAdmin):
     @display(description=_("waiting for review"), ordering="n_waiting")
     def waiting(self, target_list: Any) -> Any:
         return self._link(target_list, target_list.n_waiting, "now=proposed")
+
+    @display(description=_("next review"))
+    def next_review(self, target_list: Any) -> Any:
+        cadence = cadence_of(target_list)
+        if target_list.active and cadence.is_due(timezone.now()):
+            return chip(_("due since %(day)s") % {"day": short_date(cadence.due_at)}, "#d97706")
+        return short_date(cadence.due_at) if target_list.active else "-"
 
 
 @admin.register(MembershipReason)

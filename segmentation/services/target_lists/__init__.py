@@ -16,6 +16,7 @@ from segmentation.services.target_lists.moving import (
 )
 from segmentation.services.target_lists.quotas import set_quota
 from segmentation.services.target_lists.reviewing import review_waiting
+from segmentation.services.target_lists.upkeep import record_list_review
 
 __all__ = [
     "MembershipConflictError",
@@ -25,6 +26,7 @@ __all__ = [
     "end_memberships",
     "propose_accounts",
     "propose_disqualification",
+    "record_list_review",
     "recycle_members",
     "remove_members",
     "resume_members",

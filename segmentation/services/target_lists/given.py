@@ -22,15 +22,8 @@ class Why(NamedTuple):
     who: User | None
 
 
-def checked_why(
-    reason: MembershipReason | None, note: str, user: Actor, *, use: MembershipReason.Use, required: bool = True
-) -> Why:
-    """Return why something is decided. The reason must fit what it is used for.
-
-    Raises:
-        InvalidValueError: neither reason nor note is given though one is required, the note is too long, or the reason
-            is inactive or meant for another decision.
-    """
+def checked_note(note: str) -> str:
+    """Return a note in its stored form. Raises InvalidValueError when it is too long."""
     note = " ".join(note.split())
     most: int = ListMembership._meta.get_field("note").max_length  # type: ignore[assignment]
     if len(note) > most:
@@ -42,6 +35,19 @@ def checked_why(
             remedy=_("Shorten it to %(most)d."),
             params={"length": len(note), "most": most},
         )
+    return note
+
+
+def checked_why(
+    reason: MembershipReason | None, note: str, user: Actor, *, use: MembershipReason.Use, required: bool = True
+) -> Why:
+    """Return why something is decided. The reason must fit what it is used for.
+
+    Raises:
+        InvalidValueError: neither reason nor note is given though one is required, the note is too long, or the reason
+            is inactive or meant for another decision.
+    """
+    note = checked_note(note)
     if required and reason is None and not note:
         raise InvalidValueError(
             _("The reason is missing."),
