@@ -10,10 +10,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from segmentation.admin.base import KeyedAdmin, admin_url, chip, link, short_date
-from segmentation.models import ListMembership, MembershipReason, MembershipState, TargetList
+from segmentation.admin.base import KeyedAdmin, ReadOnlyInline, admin_url, chip, link, short_date
+from segmentation.models import ListMembership, ListReview, MembershipReason, MembershipState, TargetList
 from segmentation.models.choices import MEMBER_STATES
 from segmentation.selectors.target_lists import cadence_of, with_last_review
+
+
+class ListReviewInline(ReadOnlyInline):
+    model = ListReview
+    fields = ["reviewed_at", "reviewed_by", "note"]
+    readonly_fields = ["reviewed_by"]
+    verbose_name_plural = _("reviews")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("reviewed_by")
 
 
 @admin.register(TargetList)
@@ -28,6 +38,7 @@ class TargetListAdmin(KeyedAdmin):
         (None, {"fields": [("name", "key"), "description", ("tier", "active")]}),
         (_("Upkeep"), {"fields": [("review_every_days", "stale_after_days"), "accounts_per_rep"]}),
     ]
+    inlines = [ListReviewInline]
     empty_text = _("Make one, then choose accounts in the list of accounts and put them on it.")
     list_before_template = "admin/segmentation/targetlist/explanation.html"
 
