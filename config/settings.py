@@ -241,6 +241,12 @@ SPECTACULAR_SETTINGS = {
         "Relationship": "segmentation.models.choices.Relationship",
         "Consent": "segmentation.models.choices.Consent",
         "Tier": "segmentation.models.choices.Tier",
+        "MembershipState": "segmentation.models.choices.MembershipState",
+        "QuotaKind": "segmentation.models.choices.QuotaKind",
+        "VersionState": "segmentation.models.IcpVersion.State",
+        "OpportunityKind": "journey.models.Opportunity.Kind",
+        "ItemKind": "segmentation.models.IcpItem.Kind",
+        "AnswerKind": "segmentation.models.icp.ANSWERED_KINDS",
     },
     # Swagger from the wheel: the page works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -3,11 +3,16 @@ from rest_framework.routers import SimpleRouter
 
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
+from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 
 router = SimpleRouter()
 router.register("opportunities", OpportunityViewSet, basename="opportunity")
 router.register("opportunity-changes", OpportunityChangeViewSet, basename="opportunity-change")
 router.register("crm-stages", CrmStageViewSet, basename="crm-stage")
 router.register("journeys", JourneyViewSet, basename="journey")
+router.register("profiles", ProfileViewSet, basename="profile")
+router.register("profile-versions", ProfileVersionViewSet, basename="profile-version")
+router.register("profile-answers", ProfileAnswerViewSet, basename="profile-answer")
+router.register("assessments", AssessmentViewSet, basename="assessment")
 
 urlpatterns: list[URLPattern | URLResolver] = [*router.urls]

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 
-from segmentation.errors import ProblemError, shorten
+from segmentation.errors import AmbiguousError, ConflictError, ProblemError, shorten
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ KIND_OF_STATUS = {400: "invalid", 422: "bad_records"} | {
 }
 _STATUS_OF_CODE = {
     "not_found": 404,
+    "unknown_account": 404,
     "unknown_journey": 404,
     "unknown_version": 404,
     "ambiguous": 409,
@@ -163,5 +164,6 @@ def error_item(detail: str, *, code: str, field: str = "", value: Any = None) ->
 
 def as_problem(error: ProblemError) -> Problem:
     """Return an error people read as a problem with its status."""
-    kind = KIND_OF_STATUS[_STATUS_OF_CODE.get(error.code, 400)]
+    usual = 409 if isinstance(error, ConflictError | AmbiguousError) else 400
+    kind = KIND_OF_STATUS[_STATUS_OF_CODE.get(error.code, usual)]
     return Problem(kind, str(error), code=error.code, field=error.field, value=error.value)

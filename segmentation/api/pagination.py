@@ -107,7 +107,7 @@ class KeysetPagination(BasePagination):
         parts = [
             self.list_key,
             int(backward),
-            *(value if isinstance(value, int) else value.isoformat() for value in edge),
+            *(value if isinstance(value, int | str) else value.isoformat() for value in edge),
         ]
         text = base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
         return replace_query_param(self.address, CURSOR, text)

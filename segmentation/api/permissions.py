@@ -12,7 +12,8 @@ VIEW, ADD, CHANGE, DELETE = (f"%(app_label)s.{verb}_%(model_name)s" for verb in 
 class ModelPermissions(DjangoModelPermissions):
     """Reading needs the right to view, storing by external id those to add and to change: it may do either.
 
-    A view may ask for more rights, whatever the method, in `also_needed`.
+    A view may ask for more rights, whatever the method, in `also_needed`, and name those of an action in `rights`;
+    of rights with a bar between them one is enough.
     """
 
     perms_map = {
@@ -28,11 +29,14 @@ class ModelPermissions(DjangoModelPermissions):
     def has_permission(self, request: Request, view: Any) -> bool:
         if not request.user or not request.user.is_authenticated:
             return False
+        own = getattr(view, "rights", {}).get(getattr(view, "action", None))
         needed = [
-            *self.get_required_permissions(request.method or "", self._queryset(view).model),
+            *(own or self.get_required_permissions(request.method or "", self._queryset(view).model)),
             *getattr(view, "also_needed", ()),
         ]
-        missing = [name for name in needed if not request.user.has_perm(name)]
+        missing = [names for names in needed if not any(request.user.has_perm(name) for name in names.split("|"))]
         if missing:
-            self.message = _("You need the right %(rights)s.") % {"rights": ", ".join(missing)}
+            self.message = _("You need the right %(rights)s.") % {
+                "rights": ", ".join(_(" or ").join(names.split("|")) for names in missing)
+            }
         return not missing

@@ -42,6 +42,9 @@ class StrictViewSet(viewsets.GenericViewSet[Any]):
     Attributes:
         parameters: query parameters by action, for actions other than list.
         also_needed: rights needed beside those of the model.
+        rights: rights by action, where they are not those of the model.
+        api_tag, summaries, bodies, answers: what the description of the API says: where it lists the endpoints, and
+            by action what one does, takes and answers.
     """
 
     permission_classes = [ModelPermissions]
@@ -50,6 +53,11 @@ class StrictViewSet(viewsets.GenericViewSet[Any]):
     ordering: ClassVar[tuple[str, ...]] = ("id",)
     parameters: ClassVar[Mapping[str, Sequence[str]]] = {}
     also_needed: ClassVar[tuple[str, ...]] = ()
+    rights: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    api_tag: ClassVar[str] = ""
+    summaries: ClassVar[Mapping[str, Any]] = {}
+    bodies: ClassVar[Mapping[str, Any]] = {}
+    answers: ClassVar[Mapping[str, Any]] = {}
 
     def get_queryset(self) -> Any:
         """Return what this user may see: limited users find nothing of other sales teams, as if it did not exist."""
@@ -130,7 +138,7 @@ class RecordViewSet(ListMixin, StrictViewSet):
         return once(request, lambda: self._create(request))
 
     def _create(self, request: Request) -> Response:
-        record = dict(_json_object(request))
+        record = dict(json_object(request))
         system = _source_system(record.pop("source_system", None))
         key = record.get("external_id")
         if not isinstance(key, str | int) or isinstance(key, bool) or not str(key).strip():
@@ -153,7 +161,7 @@ class RecordViewSet(ListMixin, StrictViewSet):
         return once(request, lambda: self._change(request, whole=False))
 
     def _change(self, request: Request, *, whole: bool) -> Response:
-        given = dict(_json_object(request))
+        given = dict(json_object(request))
         self._wait_for_imports()
         instance = self._locked()
         shown = self.get_serializer(instance).data
@@ -248,8 +256,8 @@ class RecordViewSet(ListMixin, StrictViewSet):
         return once(request, lambda: self._upsert(request))
 
     def _upsert(self, request: Request) -> Response:
-        body = _json_object(request)
-        _refuse_unknown_names(body, UpsertSerializer().fields)
+        body = json_object(request)
+        refuse_unknown_names(body, UpsertSerializer().fields)
         records = body.get("records")
         if isinstance(records, list) and len(records) > MAX_RECORDS:
             raise Problem(
@@ -308,7 +316,8 @@ class FactViewSet(RecordViewSet):
         type(instance)._default_manager.filter(pk=instance.pk).update(source_key=f"{system}:{key}")
 
 
-def _json_object(request: Request) -> Mapping[str, Any]:
+def json_object(request: Request) -> Mapping[str, Any]:
+    """Return the body of a request. Raises Problem if it is no object."""
     body = request.data
     if not isinstance(body, Mapping):
         raise Problem("invalid", _("The body must be a JSON object: {…}."), code="not_an_object")
@@ -325,7 +334,8 @@ def _source_system(value: Any) -> str:
         raise ValidationError({"source_system": error.detail}) from None
 
 
-def _refuse_unknown_names(body: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def refuse_unknown_names(body: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raise Problem for names in a body that mean nothing, with the ones that were probably meant."""
     errors = []
     for name in body:
         if name not in known:

@@ -51,6 +51,13 @@ SUMMARIES = {
     "destroy": _("Delete one"),
     "upsert": _("Store up to 1000 by their external ids"),
 }
+SUMMARIES_OF_SETTINGS = {
+    "list": _("List"),
+    "retrieve": _("Retrieve one"),
+    "create": _("Make one"),
+    "partial_update": _("Change one"),
+    "destroy": _("Delete one"),
+}
 DESCRIPTIONS = {
     "list": _(
         "Pages in a stable order. Filters are combined with “and”; a range is from __gte (included) to __lt (excluded)."
@@ -82,11 +89,13 @@ class ProblemSchema(AutoSchema):
     view: Any
 
     def get_tags(self) -> list[str]:
-        target = getattr(self.view, "target", None)
-        return [target] if target else list(super().get_tags())
+        tag = getattr(self.view, "target", None) or getattr(self.view, "api_tag", None)
+        return [tag] if tag else list(super().get_tags())
 
     def get_summary(self) -> Any:
-        return super().get_summary() or (SUMMARIES.get(self._action) if self._is_record else None)
+        own = getattr(self.view, "summaries", {}).get(self._action)
+        known = SUMMARIES if self._is_record else SUMMARIES_OF_SETTINGS if self._is_described else {}
+        return super().get_summary() or own or known.get(self._action)
 
     def get_description(self) -> Any:  # type: ignore[override]
         return DESCRIPTIONS.get(self._action, "") if self._is_record else super().get_description()
@@ -97,6 +106,10 @@ class ProblemSchema(AutoSchema):
                 return self.view.record_serializer
             if self._action == "upsert":
                 return self.view.upsert_serializer
+        elif self._action in self._bodies:
+            return self._bodies[self._action]
+        elif self._is_described and self.method in ("POST", "PUT", "PATCH"):
+            return getattr(self.view, "body", None)
         return super().get_request_serializer()
 
     def get_response_serializers(self) -> Any:
@@ -117,11 +130,13 @@ class ProblemSchema(AutoSchema):
                             ReportSerializer, _("The good records are stored; “problems” has the bad ones.")
                         ),
                     }
-        return super().get_response_serializers()
+        answer = getattr(self.view, "answers", {}).get(self._action)
+        return answer or super().get_response_serializers()
 
     def get_override_parameters(self) -> list[Any]:
         if not self._is_record:
-            return list(super().get_override_parameters())
+            own = list(super().get_override_parameters())
+            return own or ([IDEMPOTENCY_KEY] if self._is_described and self.method in ("POST", "PATCH", "PUT") else [])
         return {
             "retrieve": [IF_NONE_MATCH, ETAG],
             "create": [IDEMPOTENCY_KEY, ETAG],
@@ -136,7 +151,8 @@ class ProblemSchema(AutoSchema):
         if direction != "response":
             return found
         open_to_all = any(isinstance(item, AllowAny) for item in self.view.get_permissions())
-        statuses = [*PROBLEMS.get(self._action, (400,)), *((500, 503) if open_to_all else ALWAYS)]
+        usual = (400, 404, 409, 413, 415, 422) if self._action in self._bodies else (400,)
+        statuses = [*PROBLEMS.get(self._action, usual), *((500, 503) if open_to_all else ALWAYS)]
         if self._is_list_view() is False and "{" in self.path:
             statuses.append(404)
         for status in sorted(set(statuses)):
@@ -154,6 +170,14 @@ class ProblemSchema(AutoSchema):
     @property
     def _is_record(self) -> bool:
         return hasattr(self.view, "record_serializer")
+
+    @property
+    def _is_described(self) -> bool:
+        return bool(getattr(self.view, "api_tag", None))
+
+    @property
+    def _bodies(self) -> Any:
+        return getattr(self.view, "bodies", {})
 
 
 class TokenScheme(KnoxTokenScheme):

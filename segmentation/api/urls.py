@@ -1,12 +1,24 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from segmentation.api.target_lists import (
+    DisqualificationRequestViewSet,
+    ListMembershipViewSet,
+    MembershipReasonViewSet,
+    SalesQuotaViewSet,
+    TargetListViewSet,
+)
 from segmentation.api.tokens import LoginView, LogoutAllView, LogoutView
 from segmentation.api.views import AccountViewSet, ContactViewSet, ProblemTypesView, ProblemTypeView
 
 router = SimpleRouter()
 router.register("accounts", AccountViewSet, basename="account")
 router.register("contacts", ContactViewSet, basename="contact")
+router.register("target-lists", TargetListViewSet, basename="target-list")
+router.register("list-memberships", ListMembershipViewSet, basename="list-membership")
+router.register("disqualification-requests", DisqualificationRequestViewSet, basename="disqualification-request")
+router.register("membership-reasons", MembershipReasonViewSet, basename="membership-reason")
+router.register("sales-quotas", SalesQuotaViewSet, basename="sales-quota")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/login/", LoginView.as_view(), name="login"),

@@ -176,6 +176,10 @@ class IcpItem(models.Model):
         return gettext(self.text)
 
 
+# Kinds of items that people answer.
+ANSWERED_KINDS = [(kind.value, kind.label) for kind in (IcpItem.Kind.YES_NO, IcpItem.Kind.SCALE)]
+
+
 class IcpAnswer(models.Model):
     """What a person answered for an account. Never changed: of several answers the last counts, all are kept."""
 
@@ -185,7 +189,7 @@ class IcpAnswer(models.Model):
     kind = models.CharField(
         _("kind"),
         max_length=10,
-        choices=[(kind.value, kind.label) for kind in (IcpItem.Kind.YES_NO, IcpItem.Kind.SCALE)],
+        choices=ANSWERED_KINDS,
         help_text=_("How it was asked: an answer to a scale is none to a yes or no."),
     )
     value = models.PositiveSmallIntegerField(

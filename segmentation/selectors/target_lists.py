@@ -21,18 +21,20 @@ from segmentation.models import (
     TargetList,
 )
 from segmentation.models.choices import HOLDING_STATES, MEMBER_STATES
+from segmentation.selectors.access import visible_to
 
 
-def find_by_key(model: type[Any], key: str, field: str) -> Any:
-    """Return the row with this key.
+def find_by_key(model: type[Any], key: str, field: str, user: Any = None) -> Any:
+    """Return the row with this key, if `user` may see it.
 
     Raises:
         NotFoundError: there is none; says which was probably meant, or which there are.
     """
-    found = model.objects.filter(key=key).first()
+    rows = visible_to(model.objects.all(), user)
+    found = rows.filter(key=key).first()
     if found:
         return found
-    known = list(model.objects.order_by("key").values_list("key", flat=True))
+    known = list(rows.order_by("key").values_list("key", flat=True))
     close = closest(str(key), known)
     raise NotFoundError(
         _("There is no %(what)s “%(value)s”."),

@@ -4,6 +4,7 @@ Every verb takes a batch, changes all of it or nothing, ends the row in force an
 order, quotas before accounts, each by primary key, so that simultaneous requests take turns and never deadlock.
 """
 
+from segmentation.services.target_lists.changing import change_tier, withdraw_proposals
 from segmentation.services.target_lists.disqualifying import propose_disqualification, review_disqualifications
 from segmentation.services.target_lists.errors import MembershipConflictError, QuotaExceededError
 from segmentation.services.target_lists.joining import add_accounts, propose_accounts, review_proposals
@@ -22,6 +23,7 @@ __all__ = [
     "MembershipConflictError",
     "QuotaExceededError",
     "add_accounts",
+    "change_tier",
     "disqualify_members",
     "end_memberships",
     "propose_accounts",
@@ -34,4 +36,5 @@ __all__ = [
     "review_proposals",
     "review_waiting",
     "set_quota",
+    "withdraw_proposals",
 ]

@@ -1,7 +1,7 @@
 """The rows of memberships: found under lock, compared with what is asked, ended and begun."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -137,10 +137,12 @@ def move_rows(
     at: dt.datetime | None,
     *,
     decided: bool = False,
+    **changed: int | None,
 ) -> list[ListMembership]:
-    """End rows that are in one of the allowed states and begin the next state, with team and rep carried on.
+    """End rows that are in one of the allowed states and begin the next state, with tier, team and rep carried on.
 
     Args:
+        changed: the tier, where it is another one from now on.
         decided: whether it is the decision on a proposal or a request; then who decided stands on the new rows.
     """
     ids = {row.pk for row in memberships}
@@ -165,7 +167,7 @@ def move_rows(
     began: list[ListMembership] = []
     for target_list in {row.target_list for row in before}:
         mine = {row.account_id: row for row in before if row.target_list_id == target_list.pk}
-        rows = [_next_row(row, accounts[pk], state, why, at, decided) for pk, row in mine.items()]
+        rows = [_next_row(row, accounts[pk], state, why, at, decided, changed) for pk, row in mine.items()]
         began += replace_rows(rows, mine, why.who, accounts)
         if state not in HOLDING_STATES:
             _answer_requests(target_list, mine, state, why)
@@ -173,13 +175,19 @@ def move_rows(
 
 
 def _next_row(
-    row: ListMembership, account: Account, state: MembershipState, why: Why, at: dt.datetime, decided: bool
+    row: ListMembership,
+    account: Account,
+    state: MembershipState,
+    why: Why,
+    at: dt.datetime,
+    decided: bool,
+    changed: Mapping[str, int | None],
 ) -> ListMembership:
     return ListMembership(
         target_list=row.target_list,
         account=account,
         state=state,
-        tier=row.tier,
+        tier=changed.get("tier", row.tier),
         start_at=at,
         reason=why.reason,
         note=why.note,

@@ -14,8 +14,24 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from journey.models import Opportunity, OpportunityChange
+from journey.services.assessments import assess
 from scoring.models import Activity
-from segmentation.models import Account, Contact
+from segmentation.models import (
+    Account,
+    Contact,
+    IcpVersion,
+    ListMembership,
+    MembershipReason,
+    SalesTeam,
+    TargetList,
+)
+from segmentation.services.profiles import create_profile, record_answers
+from segmentation.services.target_lists import (
+    propose_accounts,
+    propose_disqualification,
+    review_proposals,
+    set_quota,
+)
 from tests.segmentation.api.support import store
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +119,87 @@ def test_a_list_needs_as_many_queries_for_few_rows_as_for_many(client, target):
     assert few == many
     assert len(answer.json()["results"]) >= min(MANY, 2)
     check({f"GET {target}/": many})
+
+
+@pytest.fixture
+def decided(client, api):
+    """Lists, quotas and profiles with everything that is decided and answered about the accounts."""
+    accounts = list(Account.objects.order_by("pk"))
+    teams = list(SalesTeam.objects.order_by("pk"))
+    for team in teams:
+        set_quota(team=team, places=MANY)
+        set_quota(team=team, rep=api.user, places=MANY)
+    tal = TargetList.objects.create(key="named", name="Named", tier=1)
+    TargetList.objects.create(key="other", name="Other")
+    for team in teams:
+        mine = [account for account in accounts if account.team_id == team.pk]
+        rows = propose_accounts(
+            target_list=tal, accounts=mine, team=team, rep=api.user, user=api.user, note="x",
+            reason=MembershipReason.objects.filter(use="add").first(),
+        )  # fmt: skip
+        review_proposals(memberships=rows[1:], accept=True, user=api.user)
+        propose_disqualification(target_list=tal, accounts=mine[1:], team=team, user=api.user, note="x")
+    version = IcpVersion.objects.get(profile__key="default", state="published")
+    item = version.items.exclude(kind="rule").first()
+    record_answers(version=version, item_key=item.key, accounts=accounts, value=None, user=api.user)
+    record_answers(version=version, item_key=item.key, accounts=accounts, value=1, user=api.user)
+    assess(version=version)
+    create_profile(key="more", name="More")
+    client.get("/api/v1/target-lists/")
+    return client
+
+
+DECIDED = [
+    "target-lists",
+    "list-memberships",
+    "disqualification-requests",
+    "membership-reasons",
+    "sales-quotas",
+    "profiles",
+    "profile-versions",
+    "profile-answers",
+    "assessments",
+]
+
+
+@pytest.mark.parametrize("target", DECIDED)
+def test_a_list_of_decisions_needs_as_many_queries_for_few_rows_as_for_many(decided, target):
+    few, _answer = counted(decided, "get", f"{target}/?page_size=1")
+    many, answer = counted(decided, "get", f"{target}/?page_size=500")
+    assert few == many
+    rows = answer.json()["results"]
+    assert len(rows) >= 2
+    one, _answer = counted(decided, "get", f"{target}/{rows[0]['key' if 'key' in rows[0] else 'id']}/")
+    check({f"GET {target}/": many, f"GET {target}/<id>/": one})
+
+
+@pytest.mark.parametrize("verb", ["add", "propose", "review", "remove", "change-tier"])
+def test_a_decision_needs_as_many_queries_for_few_accounts_as_for_many(decided, api, verb):
+    counts = []
+    for number in (2, 15):
+        team = SalesTeam.objects.first()
+        if verb in ("add", "propose"):
+            store("accounts", *({"external_id": f"N-{number}-{n}", "name": f"New {number} {n}"} for n in range(number)))
+            keys = list(Account.objects.filter(external_id__startswith=f"N-{number}-").values_list("pk", flat=True))
+            body = {"target_list": "other", "accounts": keys, "note": "x"}
+            body |= {"team": team.key, "rep": "boss"} if verb == "propose" else {}
+        else:
+            rows = ListMembership.objects.filter(end_at=None, state="active", team=team).order_by("pk")
+            if verb == "review":
+                store(
+                    "accounts", *({"external_id": f"P-{number}-{n}", "name": f"P {number} {n}"} for n in range(number))
+                )
+                rows = propose_accounts(
+                    target_list=TargetList.objects.get(key="other"), team=team, note="x", user=api.user,
+                    accounts=Account.objects.filter(external_id__startswith=f"P-{number}-"),
+                )  # fmt: skip
+            body = {"memberships": [row.pk for row in rows[:number]], "note": "x"}
+            body |= {"review": {"accept": True}, "change-tier": {"tier": 3}}.get(verb, {})
+        found, answer = counted(decided, "post", f"list-memberships/{verb}/", body)
+        assert len(answer.json()["changed"]) == number
+        counts.append(found)
+    assert counts[0] == counts[1]
+    check({f"POST list-memberships/{verb}/": counts[0]})
 
 
 @pytest.mark.parametrize("model", [Account, Contact, Activity, Opportunity, OpportunityChange])
