@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,16 +28,17 @@ def end_with_parent(sign: signal.Signals, parent: int) -> Callable[[], None]:
     return ask
 
 
-def start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
+def start(command: Sequence[str], environment: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
     """Start a command in a process group of its own: Ctrl-C reaches only us, and we tell it.
 
     The thread that calls must live as long as the command: Linux takes the end of the thread for the parent's.
     """
     if os.name == "nt":
-        return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, creationflags=0x00000200)
+        return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=environment, creationflags=0x00000200)
     return subprocess.Popen(
         command,
         cwd=ROOT,
+        env=environment,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=end_with_parent(signal.SIGTERM, os.getpid()),

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -76,8 +77,22 @@ def collect_static() -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
 
 
-def start(host: str, port: int, *, workers: int, threads: int) -> "subprocess.Popen[bytes]":
+def start(
+    host: str,
+    port: int,
+    *,
+    workers: int,
+    threads: int,
+    application: str = "config.wsgi:application",
+    environment: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[bytes]":
     """Start the web server and wait until it takes connections.
+
+    Args:
+        host, port: where it listens.
+        workers, threads: processes, and threads in each of them; on Windows both count for nothing.
+        application: what it serves; on Windows always the project.
+        environment: of its process; that of this one when left out.
 
     Raises:
         WebError: it ended, or did not answer within a minute.
@@ -87,7 +102,7 @@ def start(host: str, port: int, *, workers: int, threads: int) -> "subprocess.Po
         command = [sys.executable, str(processes.ROOT / "manage.py"), "runserver", "--noreload", bind]
     else:
         command = [
-            *(sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", bind),
+            *(sys.executable, "-m", "gunicorn", application, "--bind", bind),
             *("--workers", str(workers), "--threads", str(threads), "--worker-class", "gthread"),
             *(
                 "--graceful-timeout",
@@ -101,7 +116,7 @@ def start(host: str, port: int, *, workers: int, threads: int) -> "subprocess.Po
             ),
             *("--log-level", "warning", "--no-control-socket"),
         ]
-    process = processes.start(command)
+    process = processes.start(command, environment)
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         try:
