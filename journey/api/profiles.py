@@ -19,7 +19,7 @@ from journey.selectors.assessments import assessment_details, compare_profile_ve
 from journey.services.assessments import assess, request_assessment
 from segmentation.api.bodies import BodySerializer, KeyField, WholeNumber, Words, YesNo, accounts_field
 from segmentation.api.errors import Problem
-from segmentation.api.filter_fields import KnownField, TextField, YesNoField
+from segmentation.api.filter_fields import TextField, WholeField, YesNoField
 from segmentation.api.filters import StrictFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
@@ -429,8 +429,8 @@ class ProfileAnswerViewSet(ListMixin, StrictViewSet):
     serializer_class = AnswerSerializer
     filterset_class = make_filterset(
         IcpAnswer,
-        keyed={"profile": "key"},
         also={
+            "profile": StrictFilter("profile__key", "exact", TextField(), {"type": "string"}, _("Key of the profile.")),
             "is_current": CurrentFilter(),
             "answered_by__username": StrictFilter(
                 "answered_by__username", "exact", TextField(), {"type": "string"}, _("Who answered.")
@@ -561,14 +561,10 @@ class AssessmentViewSet(ListMixin, StrictViewSet):
         IcpAssessment,
         also={
             "profile": StrictFilter(
-                "version__profile_id",
-                "exact",
-                KnownField(model=IcpProfile, key="key"),
-                {"type": "string"},
-                _("Key of the profile."),
+                "version__profile__key", "exact", TextField(), {"type": "string"}, _("Key of the profile.")
             ),
             "version__number": StrictFilter(
-                "version__number", "exact", TextField(), {"type": "integer"}, _("Number of the version.")
+                "version__number", "exact", WholeField(), {"type": "integer"}, _("Number of the version.")
             ),
             "as_of": AsOfFilter("made_at", "ended_at"),
             "account__external_id": StrictFilter(

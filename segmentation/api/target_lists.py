@@ -42,7 +42,7 @@ from segmentation.models import (
     TargetList,
 )
 from segmentation.models.choices import HOLDING_STATES, MEMBER_STATES, QuotaKind
-from segmentation.selectors.access import is_limited, own_teams, visible_q, visible_to
+from segmentation.selectors.access import is_limited, own_teams, visible_to
 from segmentation.selectors.account_references import find_accounts
 from segmentation.selectors.quotas import own_places, with_places
 from segmentation.services.list_settings import store_list, store_reason
@@ -124,7 +124,9 @@ class TargetListViewSet(SettingsViewSet):
     rights = {"create": ("segmentation.add_targetlist",)}
 
     def get_queryset(self) -> QuerySet[Any]:
-        mine = Q(memberships__end_at__isnull=True) & visible_q("memberships", ListMembership, self.request.user)
+        mine, user = Q(memberships__end_at__isnull=True), self.request.user
+        if is_limited(user):
+            mine &= Q(memberships__in=visible_to(ListMembership.objects.order_by(), user).values("pk"))
         return (
             super()
             .get_queryset()
@@ -281,6 +283,19 @@ MembershipFilterSet = make_filterset(
 )
 
 
+def visible_accounts_of(user: Any) -> QuerySet[Account]:
+    """Return the accounts somebody may decide about."""
+    return visible_to(Account.objects.all(), user)
+
+
+def proposable(user: Any) -> QuerySet[Account]:
+    """Return the accounts somebody may propose: reps also those of no team, which any team may ask for."""
+    teams = own_teams(user)
+    if teams is None:
+        return Account.objects.all()
+    return Account.objects.filter(Q(team__in=teams) | Q(team__isnull=True))
+
+
 def asking_team(given: SalesTeam | None, user: Any) -> SalesTeam | None:
     """Return the team somebody asks for: the one given, else the only one a rep belongs to.
 
@@ -432,7 +447,8 @@ class ListMembershipViewSet(ListMixin, StrictViewSet):
         def work() -> Response:
             given = self.bodies[self.action].read(request)
             if "accounts" in given:
-                given["accounts"] = find_accounts(given["accounts"], visible_to(Account.objects.all(), request.user))
+                reach = proposable if self.action == "propose" else visible_accounts_of
+                given["accounts"] = find_accounts(given["accounts"], reach(request.user))
             if "memberships" in given:
                 given["memberships"] = rows_of(self.get_queryset(), given["memberships"], "memberships")
             return Response(
@@ -584,7 +600,7 @@ class DisqualificationRequestViewSet(ListMixin, StrictViewSet):
     def create(self, request: Request) -> Response | HttpResponse:
         def work() -> Response:
             given = AskBody.read(request)
-            given["accounts"] = find_accounts(given["accounts"], visible_to(Account.objects.all(), request.user))
+            given["accounts"] = find_accounts(given["accounts"], visible_accounts_of(request.user))
             rows = _again(self, propose_disqualification(**given, user=request.user))
             return Response({"changed": RequestSerializer(rows, many=True).data}, status.HTTP_201_CREATED)
 
