@@ -1,7 +1,9 @@
 """What is measured: one class each, run in a process of its own."""
 
+import sys
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from django.db import connection
 
+from benchmarks.quota_race import Outcome, make_world, race, remove_world, server, wake
 from benchmarks.scratch import Scratch
 from benchmarks.stays import OPEN, Stays, differences, load, read_stays, save, stays_of
 from journey.demo.tables import SOURCE
@@ -386,6 +389,46 @@ def polars_table(found: Any, refs: dict[str, Any]) -> Stays:
     return stays_of(*(column.to_numpy() for column in (found["account"], stage, found["start"], end)))
 
 
+class ProposeRace(Item):
+    """32 writers over HTTP on 20 quotas of 50 places, with half as many accounts again as there are places."""
+
+    name = "propose_race"
+    quotas, places, accounts, writers = 20, 50, 75, 32
+
+    def prepare(self) -> None:
+        self.stack = ExitStack()
+        try:
+            remove_world()
+            self.world = make_world(quotas=self.quotas, places=self.places, accounts=self.accounts)
+            self.port, _process = self.stack.enter_context(server())
+            wake(self.world, self.port, self.writers)
+        except BaseException:
+            self.clean()
+            raise
+
+    def run(self) -> Outcome:
+        return race(self.world, self.port, writers=self.writers)
+
+    def check(self, result: Outcome) -> bool:
+        """Every quota is full and not one place more is taken; everybody got an answer that fits."""
+        taken, refused = result.answers[200, ""], result.answers[409, "quota_exceeded"]
+        for text in result.strange[:5]:
+            print(f"  {self.name}: {text}", file=sys.stderr)
+        return (
+            self.world.held() == [self.places] * self.quotas
+            and taken == self.quotas * self.places
+            and taken + refused == self.world.tries
+            and not result.strange
+        )
+
+    def clean(self) -> None:
+        self.stack.close()
+        remove_world()
+
+    def rows(self) -> int:
+        return self.world.tries
+
+
 ITEMS: dict[str, type[Item]] = {
     item.name: item
     for item in (
@@ -399,6 +442,7 @@ ITEMS: dict[str, type[Item]] = {
         ImportMore,
         SqlWindowFunctions,
         Polars,
+        ProposeRace,
     )
 }
 

@@ -100,7 +100,8 @@ def server(
         "SECRET_KEY": "x" * 60,
         "SECURE": "false",
         "ALLOWED_HOSTS": HOST,
-        "LOG_LEVEL": "CRITICAL",
+        "LOG_LEVEL": "ERROR",
+        "PYTHONWARNINGS": "ignore",  # of the folder of static files, which nobody asks for here
         "VAR_DIR": str(settings.VAR_DIR),
     }
     process = web.start(
@@ -174,7 +175,7 @@ def _send(line: http.client.HTTPConnection, headers: dict[str, str], body: bytes
     return answer.status, answer.read()
 
 
-def warm_up(world: World, port: int, times: int) -> None:
+def wake(world: World, port: int, times: int) -> None:
     """Let the server load what it loads once: requests that change nothing."""
     headers = {"Authorization": f"Token {next(iter(world.tokens.values()))}", "Content-Type": "application/json"}
     body: Any = json.dumps({"target_list": KEY, "accounts": [0], "note": "race"}).encode()

@@ -188,7 +188,8 @@ def test_a_decision_needs_as_many_queries_for_few_accounts_as_for_many(decided, 
             keys = [account.pk for account in fresh(number, verb)]
             more = {"team": team.key, "rep": "boss"} if verb == "propose" else {}
             return {"target_list": "other", "accounts": keys, "note": "x", **more}
-        rows = ListMembership.objects.filter(end_at=None, state="active", team=team, target_list__key="named")[:number]
+        rows = ListMembership.objects.filter(end_at=None, state="active", team=team, target_list__key="named")
+        rows = rows.order_by("pk")[:number]
         if verb == "review":
             rows = propose_accounts(target_list=other, team=team, note="x", user=api.user, accounts=fresh(number, verb))
         more = {"review": {"accept": True}, "change-tier": {"tier": 3}}.get(verb, {})
