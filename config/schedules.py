@@ -41,7 +41,7 @@ class Planned:
 
 PLANNED = (
     Planned(gettext_noop("Replay what is due"), "journey.tasks.replay_due", minutes=5),
-    Planned(gettext_noop("Assess accounts"), "journey.tasks.assess_due", minutes=60),
+    Planned(gettext_noop("Assess accounts"), "journey.tasks.assess_due", minutes=1),
 )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
+from journey.selectors.assessments import is_assessment_due
 from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import published_versions
@@ -31,10 +33,11 @@ def assess_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def assess_due() -> str:
-    """Queue the assessment of all accounts: facts may have changed, and rules may end as time passes."""
-    if not published_profile_versions():
-        return "nothing published"
-    return f"job {request_assessment().pk}"
+    """Queue an assessment when facts or answers changed since the last one, or time alone may have changed a rule."""
+    now = timezone.now()
+    if any(is_assessment_due(version, now) for version in published_profile_versions()):
+        return f"job {request_assessment().pk}"
+    return "nothing changed"
 
 
 def replay_due() -> str:

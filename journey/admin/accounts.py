@@ -13,8 +13,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from journey.admin.assessments import FitMixin, fit_summary
 from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
-from journey.admin.profiles import AnswersMixin, fit_context
 from journey.admin.timeline import change_rows, days_text, figure, stay_rows, when
 from journey.models import StageInterval
 from journey.selectors.overview import ShownVersion, first_shown, stays_at
@@ -75,13 +75,13 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class AccountAdmin(AnswersMixin, PlainAccountAdmin):
+class AccountAdmin(FitMixin, PlainAccountAdmin):
     """The account with its journey."""
 
     list_display = ["account", "stage", "since", "tier_label", "relationship", "industry", "region", "owner"]
     list_filter = [StageFilter, *PlainAccountAdmin.list_filter]
     inlines = [PlainAccountAdmin.inlines[0], OpportunityInline, CustomerPeriodInline, *PlainAccountAdmin.inlines[1:]]
-    actions = [*PlainAccountAdmin.actions, *AnswersMixin.actions]
+    actions = [*PlainAccountAdmin.actions, *FitMixin.actions]
     change_form_outer_after_template = "admin/segmentation/account/fit.html"
     change_form_outer_before_template = "admin/segmentation/account/timeline.html"
 
@@ -115,7 +115,7 @@ class AccountAdmin(AnswersMixin, PlainAccountAdmin):
         """Return the fit by each published profile, for those who may see it."""
         if not str(object_id).isdigit() or not request.user.has_perm("segmentation.view_icpassessment"):  # type: ignore[union-attr]
             return []
-        return fit_context(int(str(object_id)))
+        return fit_summary(int(str(object_id)))
 
     def line_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         """Return what the time line's template shows."""

@@ -1,49 +1,35 @@
-"""Ideal customer profiles in the admin: the checklist editor, the answers, the fit on the page of an account."""
+"""Ideal customer profiles in the admin: profiles, their versions, the checklist editor, comparing and publishing."""
 
+import csv
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, OuterRef, Subquery
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from journey.selectors.assessments import (
-    STATES,
-    compare_profile_versions,
-    present_details,
-    rule_sentence,
-    state_name,
-)
-from journey.services.assessments import assess, request_assessment
-from segmentation.admin.base import ProductAdmin, ProductInline, ReadOnlyAdmin, admin_url, chip, link
-from segmentation.engine.fit import GRADES, SCALE
-from segmentation.errors import ProblemError
-from segmentation.models import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
-from segmentation.selectors.profiles import published_profile_versions
-from segmentation.services.profiles import (
-    create_profile_draft,
-    item_problems,
-    publish_profile_version,
-    record_answers,
-)
-
-GRADE_COLOURS = {"A": "#16a34a", "B": "#0ea5e9", "C": "#f59e0b", "D": "#dc2626", "": "#94a3b8"}
-STATE_COLOURS = {"met": "#16a34a", "partly": "#f59e0b", "unmet": "#dc2626", "unknown": "#94a3b8"}
+from journey.admin.checklist_editor import checklist_preview, checklist_state, save_checklist
+from journey.admin.fit_figures import GRADE_COLOURS, SHOWN_GRADES, comparison_figures, grade_chip
+from journey.admin.rules_editor import ProblemsError, field_values, fingerprint, read_body
+from journey.selectors.profile_comparisons import compare_profile_versions
+from journey.services.assessments import request_assessment
+from segmentation.admin.base import ProductAdmin, admin_url, chip, link
+from segmentation.errors import ConflictError, ProblemError
+from segmentation.imports.bad_rows import inert
+from segmentation.models import IcpProfile, IcpVersion
+from segmentation.selectors.profiles import profile_document
+from segmentation.services.profile_editing import discard_profile_draft
+from segmentation.services.profiles import create_profile_draft, publish_profile_version
 
 
-def grade_chip(grade: str) -> Any:
-    """A grade as a label; none says so."""
-    return chip(grade or gettext("no grade"), GRADE_COLOURS[grade])
+def _may(request: HttpRequest, permission: str) -> bool:
+    return request.user.has_perm(f"segmentation.{permission}")  # type: ignore[union-attr]
 
 
 @admin.register(IcpProfile)
@@ -88,6 +74,12 @@ class IcpProfileAdmin(ProductAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
+    def response_add(self, request: HttpRequest, obj: IcpProfile, post_url_continue: str | None = None) -> HttpResponse:
+        """A new profile needs a checklist next: go on where one is begun."""
+        if "_addanother" in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        return HttpResponseRedirect(admin_url("segmentation_icpprofile_change", obj.pk) or "")
+
     def get_urls(self) -> list[URLPattern]:
         draft = path(
             "<int:pk>/draft/", self.admin_site.admin_view(self.draft_view), name="segmentation_icpprofile_draft"
@@ -95,16 +87,20 @@ class IcpProfileAdmin(ProductAdmin):
         return [draft, *super().get_urls()]
 
     def draft_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Make a draft and open it; where there is one, open that."""
-        if not request.user.has_perm("segmentation.add_icpversion"):  # type: ignore[union-attr]
+        """Make a draft, of the version that is posted or of the newest, and open it."""
+        if not _may(request, "add_icpversion"):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         profile = IcpProfile.objects.filter(pk=pk).first()
-        if profile is None:
+        wanted = request.POST.get("version", "")
+        source = IcpVersion.objects.filter(profile=pk, pk=wanted).first() if wanted.isdigit() else None
+        if profile is None or (wanted and source is None):
             raise Http404
         try:
-            version = create_profile_draft(profile=profile, user=request.user)
+            version = create_profile_draft(
+                profile=profile, user=request.user, based_on=source, is_empty="empty" in request.POST
+            )
         except ProblemError as problem:
             messages.error(request, str(problem))
             return HttpResponseRedirect(admin_url("segmentation_icpprofile_change", pk) or "")
@@ -119,90 +115,44 @@ class IcpProfileAdmin(ProductAdmin):
     ) -> Any:
         context: dict[str, Any] = {}
         if object_id and object_id.isdigit():
-            counts = Count("items", distinct=True)
-            versions = IcpVersion.objects.filter(profile=int(object_id)).annotate(number_of_items=counts)
+            versions = IcpVersion.objects.filter(profile=int(object_id)).annotate(number_of_items=Count("items"))
             rows = list(versions.select_related("published_by").order_by("-number"))
+            published = next((row for row in rows if not row.is_draft), None)
             context = {
-                "versions": [(row, admin_url("segmentation_icpversion_change", row.pk)) for row in rows],
+                "versions": [_version_row(row, row == published) for row in rows],
                 "has_draft": any(row.is_draft for row in rows),
-                "may_draft": request.user.has_perm("segmentation.add_icpversion"),  # type: ignore[union-attr]
+                "may_draft": _may(request, "add_icpversion"),
+                "may_edit": _may(request, "change_icpversion"),
+                "may_discard": _may(request, "delete_icpversion"),
                 "draft_url": admin_url("segmentation_icpprofile_draft", object_id),
             }
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
 
-class IcpItemForm(forms.ModelForm):
-    """Refuses a rule the engine cannot use, and says where."""
-
-    class Meta:
-        model = IcpItem
-        fields = ["section", "key", "text", "kind", "rule", "weight", "knock_out", "unknown", "help", "order"]
-        widgets = {
-            "text": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-            "help": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-            "rule": UnfoldAdminTextareaWidget(attrs={"rows": 3, "class": "font-mono", "spellcheck": "false"}),
-        }
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("kind") != IcpItem.Kind.RULE and cleaned.get("rule") in ({}, "", []):
-            cleaned["rule"] = None
-        if "rule" in cleaned and "kind" in cleaned:
-            for problem in item_problems(cleaned["kind"], cleaned["rule"]):
-                where = problem.field.removeprefix("rule.") if problem.field != "rule" else ""
-                text = f"{where}: {problem}" if where else str(problem)
-                self.add_error("rule", ValidationError(text, code=problem.code))
-        return cleaned
+def _version_row(version: IcpVersion, is_in_force: bool) -> dict[str, Any]:
+    return {"version": version, "is_in_force": is_in_force, "chip": state_chip(version), "urls": version_urls(version)}
 
 
-class IcpItemInline(ProductInline):
-    """The items in their order; drag them. Of a published version they are only shown."""
+def state_chip(version: IcpVersion) -> Any:
+    """The state of a version as a label."""
+    return chip(version.get_state_display(), "#f59e0b" if version.is_draft else "#16a34a")
 
-    model = IcpItem
-    form = IcpItemForm
-    fields = ["section", "key", "text", "kind", "rule", "weight", "knock_out", "unknown", "help", "order"]
-    ordering_field = "order"
-    hide_ordering_field = True
-    per_page = 100
-    tab = False
-    show_change_link = False
 
-    def _editable(self, request: HttpRequest, version: IcpVersion | None) -> bool:
-        return bool(version and version.is_draft and request.user.has_perm("segmentation.change_icpversion"))  # type: ignore[union-attr]
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True  # who sees the version sees its items
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._editable(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._editable(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._editable(request, obj)
+def version_urls(version: IcpVersion) -> dict[str, str | None]:
+    """The pages of a version."""
+    pages = ("change", "preview", "values", "compare", "publish", "discard")
+    return {page: admin_url(f"segmentation_icpversion_{page}", version.pk) for page in pages}
 
 
 @admin.register(IcpVersion)
 class IcpVersionAdmin(ProductAdmin):
-    """A checklist: of a draft the items are edited, a published one never changes."""
+    """Checklists: of a draft the items are edited, a published one never changes."""
 
-    list_display = ["version", "state_chip", "number_of_items", "note", "published_at", "published_by"]
+    list_display = ["version", "state_label", "number_of_items", "note", "published_at", "published_by"]
     list_select_related = ["profile", "published_by"]
     list_filter = [("profile", RelatedDropdownFilter), ("state", ChoicesCheckboxFilter)]
     search_fields = ["profile__name", "note"]
-    readonly_fields = [
-        "profile", "number", "state_chip", "created_at", "created_by", "published_at", "published_by",
-    ]  # fmt: skip
-    fieldsets = [
-        (None, {"fields": [("profile", "number", "state_chip"), "note"]}),
-        (
-            _("Who and when"),
-            {"fields": [("created_at", "created_by"), ("published_at", "published_by")], "classes": ["collapse"]},
-        ),
-    ]
-    inlines = [IcpItemInline]
-    change_form_outer_before_template = "admin/segmentation/icpversion/actions.html"
+    empty_text = _("A checklist is a version of a profile: open a profile and make a draft there.")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(items_number=Count("items"))
@@ -216,89 +166,152 @@ class IcpVersionAdmin(ProductAdmin):
         return version.items_number
 
     @display(description=_("state"), ordering="state")
-    def state_chip(self, version: IcpVersion) -> Any:
-        return chip(version.get_state_display(), "#f59e0b" if version.is_draft else "#16a34a")
+    def state_label(self, version: IcpVersion) -> Any:
+        return state_chip(version)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # from the page of the profile
 
     def has_delete_permission(self, request: HttpRequest, obj: IcpVersion | None = None) -> bool:
-        if obj and not obj.is_draft:
-            return False
-        return super().has_delete_permission(request, obj)
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
-
-    def save_model(self, request: HttpRequest, obj: IcpVersion, form: Any, change: bool) -> None:
-        # The database refuses to write the other columns of a published version, even with the values they have.
-        obj.save(update_fields=["note"])
+        return False  # discarded on a page of its own
 
     def get_urls(self) -> list[URLPattern]:
         def page(name: str, view: Any) -> URLPattern:
             return path(f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"segmentation_icpversion_{name}")
 
-        return [page("compare", self.compare_view), page("publish", self.publish_view), *super().get_urls()]
+        return [
+            page("preview", self.preview_view),
+            page("values", self.values_view),
+            page("compare", self.compare_view),
+            page("publish", self.publish_view),
+            page("discard", self.discard_view),
+            *super().get_urls(),
+        ]
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("segmentation.publish_icpversion")  # type: ignore[union-attr]
+        return _may(request, "publish_icpversion")
 
-    def _version(self, request: HttpRequest, pk: int) -> IcpVersion:
-        version = IcpVersion.objects.select_related("profile").filter(pk=pk).first()
-        if not self.has_view_permission(request, version):
+    def _version(self, request: HttpRequest, pk: Any) -> IcpVersion:
+        if not self.has_view_permission(request):
             raise PermissionDenied
+        version = IcpVersion.objects.select_related("profile", "published_by").filter(pk=pk).first()
         if version is None:
             raise Http404
         return version
 
-    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The version and the one published before it, on the same accounts now."""
+    def _draft(self, request: HttpRequest, pk: Any) -> IcpVersion:
+        """A version somebody wants to change, which the service refuses where it is published."""
         version = self._version(request, pk)
-        others = IcpVersion.objects.filter(profile=version.profile_id, number__lt=version.number)
-        other = others.select_related("profile").order_by("-number").first()
-        found: dict[str, Any] = {}
-        if other is None:
-            messages.info(request, gettext("There is no earlier version to compare with."))
-        else:
-            try:
-                found = compare_profile_versions(other, version)
-            except ProblemError as problem:
-                messages.error(request, str(problem))
+        if not self.has_change_permission(request, version):
+            raise PermissionDenied
+        return version
+
+    def _page(self, request: HttpRequest, template: str, version: IcpVersion, **context: Any) -> TemplateResponse:
         return TemplateResponse(
             request,
-            "admin/segmentation/icpversion/compare.html",
+            f"admin/segmentation/icpversion/{template}.html",
             {
                 **self.admin_site.each_context(request),
                 "opts": self.model._meta,
                 "original": version,
                 "version": version,
-                "other": other,
-                "found": found,
-                "grade_heads": [grade_chip(grade) for grade in GRADES],
-                "grade_rows": [
-                    (
-                        grade_chip(grade),
-                        [(other_grade == grade, found["grades"][grade][other_grade]) for other_grade in GRADES],
-                    )
-                    for grade in GRADES
-                ]
-                if found
-                else [],
-                "examples": [
-                    (
-                        link(admin_url("segmentation_account_change", row["id"]), row["name"]),
-                        row["one"][0],
-                        grade_chip(row["one"][1]),
-                        row["other"][0],
-                        grade_chip(row["other"][1]),
-                    )
-                    for row in found.get("examples", ())
-                ],
-                "may_publish": version.is_draft and self.has_publish_permission(request),
-                "publish_url": admin_url("segmentation_icpversion_publish", version.pk),
-                "back_url": admin_url("segmentation_icpversion_change", version.pk),
-                "title": gettext("Compare %(version)s") % {"version": version},
+                "state_chip": state_chip(version),
+                "urls": version_urls(version),
+                "profile_url": admin_url("segmentation_icpprofile_change", version.profile_id),
+                "draft_url": admin_url("segmentation_icpprofile_draft", version.profile_id),
+                "may_edit": self.has_change_permission(request, version),
+                "may_publish": self.has_publish_permission(request),
+                "may_draft": _may(request, "add_icpversion"),
+                "may_discard": _may(request, "delete_icpversion"),
+                "title": str(version),
+                **context,
             },
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the items, to be edited where the version is a draft; a POST saves them."""
+        if not object_id.isdigit():
+            raise Http404
+        if request.method == "POST":
+            return self._save(request, self._draft(request, object_id))
+        version = self._version(request, object_id)
+        editable = version.is_draft and self.has_change_permission(request, version)
+        urls = version_urls(version)
+        state = checklist_state(version, editable=editable)
+        state["urls"] = {**urls, "save": urls["change"], "publish": urls["compare"]}
+        drafts = IcpVersion.objects.filter(profile=version.profile_id, state=IcpVersion.State.DRAFT)
+        return self._page(
+            request,
+            "checklist",
+            version,
+            state=state,
+            other=_other(version),
+            draft=drafts.exclude(pk=version.pk).first(),
+        )
+
+    def _save(self, request: HttpRequest, version: IcpVersion) -> JsonResponse:
+        try:
+            body = read_body(request)
+            basis = save_checklist(
+                version=version,
+                document=body["document"],
+                note=body.get("note", version.note),
+                basis=body.get("basis"),
+            )
+        except ProblemsError as error:
+            return JsonResponse({"problems": [problem.as_dict() for problem in error.problems]}, status=400)
+        except ConflictError as error:
+            return JsonResponse({"problems": [error.as_dict()], "basis": error.value}, status=409)
+        except ProblemError as error:
+            return JsonResponse({"problems": [error.as_dict()]}, status=400)
+        self.log_change(request, version, gettext("Items changed."))
+        return JsonResponse({"saved": True, "basis": basis})
+
+    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How many match now: by the items as stored, or by those that are posted."""
+        if request.method != "POST":
+            version = self._version(request, pk)
+            return JsonResponse(checklist_preview(version, profile_document(version)))
+        version = self._draft(request, pk)
+        try:
+            return JsonResponse(checklist_preview(version, read_body(request)["document"]))
+        except ProblemError as error:
+            return JsonResponse({"problems": [error.as_dict()]}, status=400)
+
+    def values_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The values a field of the accounts has now, the most frequent first, to choose from."""
+        self._version(request, pk)
+        return JsonResponse({"values": field_values(request.GET.get("field", ""))})
+
+    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The version and another one of the profile on the same accounts now; `?csv` gives every account."""
+        version = self._version(request, pk)
+        others = list(IcpVersion.objects.filter(profile=version.profile_id).exclude(pk=version.pk).order_by("-number"))
+        wanted = request.GET.get("with", "")
+        other = next((row for row in others if str(row.pk) == wanted), None) if wanted else _other(version)
+        if wanted and other is None:
+            raise Http404
+        context: dict[str, Any] = {"others": others, "other": other, "found": None, "problem": None}
+        if other is not None:
+            one, two = sorted([version, other], key=lambda row: row.number)
+            one.profile = two.profile = version.profile
+            try:
+                if "csv" in request.GET:
+                    return _comparison_csv(one, two)
+                found = compare_profile_versions(one, two)
+                context |= {"one": one, "two": two, "found": found, **_comparison_tables(found, one, two, version)}
+            except ProblemError as problem:
+                context["problem"] = problem
+        return self._page(
+            request,
+            "compare",
+            version,
+            **context,
+            basis=fingerprint(profile_document(version)),
+            may_publish=version.is_draft and self.has_publish_permission(request),
+            title=gettext("Compare %(version)s") % {"version": version},
         )
 
     def publish_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -306,196 +319,104 @@ class IcpVersionAdmin(ProductAdmin):
         version = self._version(request, pk)
         if not self.has_publish_permission(request):
             raise PermissionDenied
+        urls = version_urls(version)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        basis = request.POST.get("basis")
+        if basis is not None and basis != fingerprint(profile_document(version)):
+            messages.error(request, gettext("The draft has changed since you looked at it: look again."))
+            return HttpResponseRedirect(urls["compare"] or "")
         try:
             version = publish_profile_version(version=version, user=request.user)
         except ProblemError as problem:
             messages.error(request, str(problem))
+            return HttpResponseRedirect(urls["change"] or "")
+        request_assessment(profile=version.profile, user=request.user)
+        self.log_change(request, version, gettext("Published."))
+        messages.success(
+            request,
+            gettext("%(version)s is published. All accounts are being assessed in the background.")
+            % {"version": version},
+        )
+        return HttpResponseRedirect(admin_url("segmentation_icpprofile_change", version.profile_id) or "")
+
+    def discard_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, and remove a draft."""
+        version = self._version(request, pk)
+        if not _may(request, "delete_icpversion"):
+            raise PermissionDenied
+        back = admin_url("segmentation_icpprofile_change", version.profile_id) or ""
+        if request.method != "POST" and version.is_draft:
+            return self._page(request, "discard", version, title=gettext("Discard %(version)s") % {"version": version})
+        name = str(version)
+        try:
+            discard_profile_draft(version=version)
+        except ProblemError as problem:
+            messages.error(request, str(problem))
         else:
-            request_assessment(profile=version.profile, user=request.user)
-            self.log_change(request, version, gettext("Published."))
-            messages.success(
-                request,
-                gettext("%(version)s is published. All accounts are being assessed in the background.")
-                % {"version": version},
-            )
-        return HttpResponseRedirect(admin_url("segmentation_icpversion_change", pk) or "")
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        context: dict[str, Any] = {}
-        if object_id and object_id.isdigit() and (version := IcpVersion.objects.filter(pk=object_id).first()):
-            rules = [(str(item), rule_sentence(item.rule)) for item in version.items.filter(kind=IcpItem.Kind.RULE)]
-            context = {
-                "icp_version": version,
-                "icp_rules": rules,
-                "may_publish": version.is_draft and self.has_publish_permission(request),
-                "publish_url": admin_url("segmentation_icpversion_publish", version.pk),
-                "compare_url": admin_url("segmentation_icpversion_compare", version.pk),
-            }
-        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})
+            version.pk = pk
+            self.log_change(request, version, gettext("Draft discarded."))
+            messages.success(request, gettext("%(version)s is discarded.") % {"version": name})
+        return HttpResponseRedirect(back)
 
 
-@admin.register(IcpAnswer)
-class IcpAnswerAdmin(ReadOnlyAdmin):
-    """Everything that was answered. New answers are given in the list of accounts; none is changed."""
-
-    list_display = ["account", "profile", "item_key", "shown_value", "note", "answered_by", "answered_at"]
-    list_select_related = ["account", "profile", "answered_by"]
-    list_filter = [("profile", RelatedDropdownFilter), ("account", AutocompleteSelectFilter)]
-    search_fields = ["account__name", "item_key", "note"]
-
-    @display(description=_("answer"), ordering="value")
-    def shown_value(self, answer: IcpAnswer) -> str:
-        return answer_text(answer.kind, answer.value)
+def _other(version: IcpVersion) -> IcpVersion | None:
+    """The version to compare with: the one before, else the next."""
+    others = IcpVersion.objects.filter(profile=version.profile_id).exclude(pk=version.pk)
+    return others.filter(number__lt=version.number).order_by("-number").first() or others.order_by("number").first()
 
 
-@admin.register(IcpAssessment)
-class IcpAssessmentAdmin(ReadOnlyAdmin):
-    """The fit of accounts, present and past."""
-
-    show_full_result_count = False
-    list_display = ["account", "version", "score", "grade_label", "coverage", "made_at", "ended_at"]
-    list_select_related = ["account", "version__profile"]
-    list_filter = [
-        ("version__profile", RelatedDropdownFilter),
-        ("grade", ChoicesCheckboxFilter),
-        ("account", AutocompleteSelectFilter),
-    ]
-    search_fields = ["account__name"]
-
-    @display(description=_("grade"), ordering="grade")
-    def grade_label(self, assessment: IcpAssessment) -> Any:
-        return grade_chip(assessment.grade)
-
-
-def answer_text(kind: str, value: int | None) -> str:
-    """A stored answer in words."""
-    if value is None:
-        return gettext("not known")
-    if kind == IcpItem.Kind.YES_NO:
-        return gettext("yes") if value else gettext("no")
-    return gettext("%(value)s of %(most)s") % {"value": value, "most": SCALE[1]}
-
-
-class AnswerForm(BaseDialogForm):
-    """One item of a published checklist, and what is true of the accounts."""
-
-    item = forms.ChoiceField(label=_("Item"), widget=UnfoldAdminSelectWidget)
-    value = forms.ChoiceField(
-        label=_("Answer"),
-        widget=UnfoldAdminSelectWidget,
-        choices=[
-            ("", _("Not known")),
-            (_("Yes or no"), [("yes", _("Yes")), ("no", _("No"))]),
-            (_("Scale"), [(str(n), str(n)) for n in range(SCALE[0], SCALE[1] + 1)]),
-        ],
-        required=False,
-        help_text=_("On a scale 1 is not at all, 5 is fully."),
-    )
-    note = forms.CharField(
-        label=_("Description"),
-        required=False,
-        max_length=IcpAnswer._meta.get_field("note").max_length,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        asked = ~Q(kind=IcpItem.Kind.RULE)
-        self.fields["item"].choices = [  # type: ignore[attr-defined]
-            (
-                str(version),
-                [
-                    (f"{version.pk}:{item.key}", str(item))
-                    for item in version.items.filter(asked).order_by("order", "id")
+def _comparison_tables(found: dict[str, Any], one: IcpVersion, two: IcpVersion, version: IcpVersion) -> dict[str, Any]:
+    """What the page of a comparison shows of it."""
+    most = max((number for row in found["grades"].values() for number in row.values()), default=0) or 1
+    return {
+        "grade_heads": [grade_chip(grade) for grade in SHOWN_GRADES],
+        "grade_rows": [
+            {
+                "head": grade_chip(grade),
+                "grade": grade,
+                "all": sum(found["grades"][grade].values()),
+                "cells": [
+                    {
+                        "number": (number := found["grades"][grade][to]),
+                        "same": to == grade,
+                        "to": to or gettext("no grade"),
+                        "colour": GRADE_COLOURS[to],
+                        "share": round(60 * number / most),
+                    }
+                    for to in SHOWN_GRADES
                 ],
-            )
-            for version in published_profile_versions()
-        ]
+            }
+            for grade in SHOWN_GRADES
+        ],
+        "totals": [sum(found["grades"][grade][to] for grade in SHOWN_GRADES) for to in SHOWN_GRADES],
+        "examples": [
+            {
+                "account": link(admin_url("segmentation_account_fit", row["id"]), row["name"]),
+                "one": row["one"][0],
+                "one_grade": grade_chip(row["one"][1]),
+                "two": row["other"][0],
+                "two_grade": grade_chip(row["other"][1]),
+                "move": None if None in (row["one"][0], row["other"][0]) else row["other"][0] - row["one"][0],
+            }
+            for row in found["examples"]
+        ],
+        "items": found["items"],
+        "csv_url": f"?with={two.pk if one == version else one.pk}&csv",
+        "figures": comparison_figures(found, one, two),
+    }
 
 
-VALUES: dict[str, Any] = {"": None, "yes": True, "no": False}
-
-
-class AnswersMixin:
-    """The action of the account list, and the fit on the page of an account."""
-
-    actions = ["answer_selected"]
-
-    def has_answer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perms(["segmentation.view_account", "segmentation.add_icpanswer"])  # type: ignore[union-attr]
-
-    @admin.action(description=_("Answer the checklist for selected accounts"), permissions=["answer"])
-    def answer_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        answered = "_form_submitted" in request.POST
-        form = AnswerForm(data=request.POST if answered else None, request=request)
-        if answered and form.is_valid():
-            version_id, _colon, key = form.cleaned_data["item"].partition(":")
-            value = form.cleaned_data["value"]
-            accounts = list(queryset)
-            try:
-                answers = record_answers(
-                    version=IcpVersion.objects.select_related("profile").get(pk=version_id),
-                    item_key=key,
-                    accounts=accounts,
-                    value=VALUES[value] if value in VALUES else int(value),
-                    note=form.cleaned_data["note"],
-                    user=request.user,
-                )
-            except ProblemError as problem:
-                form.add_error("value", str(problem))
-            else:
-                assess(account_ids=[account.pk for account in accounts])
-                messages.success(
-                    request,
-                    ngettext(
-                        "%(number)d account is answered and assessed.",
-                        "%(number)d accounts are answered and assessed.",
-                        len(answers),
-                    )
-                    % {"number": len(answers)},
-                )
-                return HttpResponseRedirect(request.get_full_path())
-        context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.model._meta,  # type: ignore[attr-defined]
-            "accounts": queryset,
-            "form": form,
-            "media": self.media,  # type: ignore[attr-defined]
-            "checkbox_name": ACTION_CHECKBOX_NAME,
-            "title": _("Answer the checklist for selected accounts"),
-            "action": "answer_selected",
-            "submit_text": _("Answer"),
-            "description": _("The answer holds for all of them. Earlier answers are kept; the last one counts."),
-        }
-        return TemplateResponse(request, "admin/segmentation/account/ask_action.html", context)
-
-
-def fit_context(account_id: int) -> list[dict[str, Any]]:
-    """The fit of an account by every published profile, for its page."""
-    return [
-        {
-            "version": version,
-            "grade": grade_chip(details["grade"] or "") if details else "",
-            "details": details,
-            "rows": [
-                {
-                    **item,
-                    "chip": chip(state_name(item["state"]), STATE_COLOURS[item["state"]]),
-                    "answer": answer_text(item["kind"], item["answers"][0]["value"]) if item["answers"] else "",
-                    "more": len(item["answers"]) - 1,
-                }
-                for state in STATES
-                for item in (details["items"] if details else ())
-                if item["state"] == state
-            ],
-        }
-        for version, details in present_details(account_id)
-    ]
+def _comparison_csv(one: IcpVersion, two: IcpVersion) -> HttpResponse:
+    """Every account with its fit by both versions, the largest moves first."""
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    name = f"{one.profile.key}-v{one.number}-v{two.number}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.write("\ufeff")  # else a spreadsheet takes it for another encoding
+    writer = csv.writer(response)
+    writer.writerow(
+        ["id", "name", f"fit_v{one.number}", f"grade_v{one.number}", f"fit_v{two.number}", f"grade_v{two.number}"]
+    )
+    for row in compare_profile_versions(one, two, most=None)["examples"]:
+        writer.writerow([row["id"], inert(row["name"]), *row["one"], *row["other"]])
+    return response

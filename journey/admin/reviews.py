@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from journey.admin.profiles import STATE_COLOURS, grade_chip
+from journey.admin.fit_figures import STATE_COLOURS, grade_chip
 from journey.selectors.assessments import STATES, state_name
 from journey.selectors.reviews import (
     PROPOSAL,

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.cache import cache
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
+from django.db.models import Count
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -21,6 +23,8 @@ from journey.services.versions import document_problems, save_draft
 from segmentation.engine.errors import RuleError
 from segmentation.engine.rules import parse_term
 from segmentation.errors import ConflictError, InvalidValueError, ProblemError
+from segmentation.facts.accounts import account_fields
+from segmentation.models import Account
 
 
 class ProblemsError(Exception):
@@ -45,9 +49,13 @@ def without_refs(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def basis_of(document: Mapping[str, Any]) -> str:
-    """A short fingerprint of a document, by which a page notices that somebody else has saved another one."""
-    text = json.dumps(without_refs(document), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """The fingerprint of a journey's document, whatever the keys of its rows."""
+    return fingerprint(without_refs(document))
+
+
+def fingerprint(document: Mapping[str, Any]) -> str:
+    """A short mark of a document, by which a page notices that somebody else has saved another one."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def editor_state(version: JourneyVersion, *, editable: bool) -> dict[str, Any]:
@@ -78,22 +86,26 @@ def _names(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def sentences_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every criterion in words, in the shape of the document; empty for one that cannot be used."""
 
+    return [
+        {purpose: [rule_words(rule) for rule in rows_of(stage, purpose)] for purpose in ("enter", "stay")}
+        for stage in rows_of(document, "stages")
+    ]
+
+
+def rule_words(rule: Any) -> dict[str, list[str]]:
+    """The criteria of a rule in words, in the shape of the rule."""
+
     def words(term: Any) -> str:
         try:
             return parse_term(term).sentence()
         except RuleError:
             return ""
 
-    def rule_words(rule: Any) -> dict[str, list[str]]:
-        return {part: [words(term) for term in _list(rule, part)] for part in ("scope", "criteria")}
-
-    return [
-        {purpose: [rule_words(rule) for rule in _list(stage, purpose)] for purpose in ("enter", "stay")}
-        for stage in _list(document, "stages")
-    ]
+    return {part: [words(term) for term in rows_of(rule, part)] for part in ("scope", "criteria")}
 
 
-def _list(row: Any, name: str) -> list[Any]:
+def rows_of(row: Any, name: str) -> list[Any]:
+    """A list in a document, empty where something else stands."""
     value = row.get(name) if isinstance(row, Mapping) else None
     return list(value) if isinstance(value, list | tuple) else []
 
@@ -128,32 +140,39 @@ def save_document(
     locked = JourneyVersion.objects.select_for_update(of=["self"]).select_related("journey").get(pk=version.pk)
     if locked.is_draft:
         stored = basis_of(version_document(locked))
-        if basis is not None and basis != stored:
-            raise ConflictError(
-                _("Somebody else has saved this draft since you opened it."),
-                code="changed_meanwhile",
-                field="version",
-                value=stored,
-                remedy=_("Save again to put your rules in the place of theirs, or reload the page to see theirs."),
-            )
-    limit = JourneyVersion._meta.get_field("note").max_length or 300
-    if not isinstance(note, str) or len(note) > limit or "\x00" in note:
-        raise ProblemsError(
-            [
-                InvalidValueError(
-                    _("The note is too long or has characters that cannot be stored."),
-                    field="note",
-                    value=note,
-                    remedy=_("Shorten it to %(most)s characters."),
-                    params={"most": limit},
-                )
-            ]
-        )
+        check_basis(basis, stored)
+    check_note(note)
     problems = document_problems(locked, document) if locked.is_draft else []
     if problems:
         raise ProblemsError(problems)
     save_draft(version=locked, document=document, note=note)
     return basis_of(version_document(locked))
+
+
+def check_basis(basis: Any, stored: str) -> None:
+    """Refuse to save over what somebody else has saved meanwhile. Raises ConflictError with what is stored now."""
+    if basis is not None and basis != stored:
+        raise ConflictError(
+            _("Somebody else has saved this draft since you opened it."),
+            code="changed_meanwhile",
+            field="version",
+            value=stored,
+            remedy=_("Save again to put yours in the place of theirs, or reload the page to see theirs."),
+        )
+
+
+def check_note(note: Any) -> None:
+    """Refuse a note that no version can hold. Raises ProblemsError."""
+    limit = JourneyVersion._meta.get_field("note").max_length or 300
+    if not isinstance(note, str) or len(note) > limit or "\x00" in note:
+        problem = InvalidValueError(
+            _("The note is too long or has characters that cannot be stored."),
+            field="note",
+            value=note,
+            remedy=_("Shorten it to %(most)s characters."),
+            params={"most": limit},
+        )
+        raise ProblemsError([problem])
 
 
 def _whole(digits: str) -> int | float:
@@ -175,3 +194,27 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
             _("This is not a document of rules."), code="bad_request", remedy=_("Reload the page and try again.")
         )
     return body
+
+
+MOST_VALUES = 50
+
+
+def field_values(key: str) -> list[str]:
+    """The values a text or list field of the accounts has now, the most frequent first, to choose from."""
+    field = account_fields().get(key)
+    if field is None or field.type not in ("text", "list"):
+        return []
+    return cache.get_or_set(f"rule-values:{key}", lambda: _field_values(key), 60) or []
+
+
+def _field_values(key: str) -> list[str]:
+    if key == "products":
+        found: set[str] = set()
+        for products in Account.objects.exclude(products=[]).values_list("products", flat=True).distinct()[:2000]:
+            found.update(products)
+        return sorted(found)[:MOST_VALUES]
+    lookup = {"team": "team__key"}.get(key, key)
+    if key.startswith("custom."):
+        lookup = f"custom__{key.removeprefix('custom.')}"
+    rows = Account.objects.order_by().values_list(lookup).annotate(rows=Count("pk")).order_by("-rows", lookup)
+    return [str(value) for value, _rows in rows[: MOST_VALUES + 1] if value not in (None, "")][:MOST_VALUES]

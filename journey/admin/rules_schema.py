@@ -38,8 +38,8 @@ class _Lists:
         return self.names[key]
 
 
-def editor_schema(journey: Journey) -> dict[str, Any]:
-    """The kinds of criteria with their parameters, as JSON for the editor of a journey."""
+def editor_schema(journey: Journey | None = None) -> dict[str, Any]:
+    """The kinds of criteria with their parameters, as JSON for the editor of a journey, whose stages are left out."""
     lists = _Lists()
     described = [_kind(kind, lists) for kind in kinds().values()]
     order = {"scoring": 0, "journey": 1, "segmentation": 2}
@@ -47,7 +47,7 @@ def editor_schema(journey: Journey) -> dict[str, Any]:
     stages: dict[str, list[list[str]]] = {}
     for key, name in journey_list("journey_stages").items():
         of, _slash, stage = key.partition("/")
-        if of != journey.key:
+        if journey is None or of != journey.key:
             stages.setdefault(of, []).append([stage, translated(name)])
     return {
         "kinds": {kind.pop("kind"): kind for kind in described},
@@ -110,17 +110,84 @@ def unit_words(unit: str) -> dict[str, str]:
     }[Journey.Unit(unit)]
 
 
-def editor_words(unit: str) -> dict[str, str]:
-    """Every text the editor's script shows. Places are %(name)s."""
+def shared_words(unit: str) -> dict[str, str]:
+    """The texts of rules, counts and saving, which every editor shows. Places are %(name)s."""
     entity = unit_words(unit)
     return {
         "accounts": entity["many"],
         "all_accounts": entity["all"],
         "for_which": entity["for"],
-        # stages
+        "key": _("Key"),
+        "copy_of": _("%(name)s (copy)"),
+        "up": _("Move up"),
+        "down": _("Move down"),
+        "drag": _("Drag, or press the arrow keys, to move"),
+        "open": _("Show the rules"),
+        "close": _("Hide the rules"),
+        "open_all": _("Open all"),
+        "close_all": _("Close all"),
+        "rule": _("Rule %(number)s"),
+        "rule_name": _("Name, if you like"),
+        "remove_rule": _("Remove this rule"),
+        "remove_rule_ask": _("Remove this rule with its criteria?"),
+        "duplicate_rule": _("Copy this rule"),
+        "must_hold": _("Must hold"),
+        "all_of": _("all of these"),
+        "any_of": _("at least one of these"),
+        "at_least": _("at least so many of these"),
+        "at_least_k": _("at least %(k)s of these"),
+        "of_n": _("of %(n)s"),
+        "only_for": _("only for"),
+        "add_condition": _("Add a condition"),
+        "add_criterion": _("Add a criterion"),
+        "choose_kind": _("Choose what must hold …"),
+        "not": _("not"),
+        "not_help": _("Must not hold. What is unknown stays unknown."),
+        "duplicate": _("Copy"),
+        "remove": _("Remove"),
+        "narrow": _("Narrow down …"),
+        "unnarrow": _("No longer: %(limit)s"),
+        "no_limit": _("no limit"),
+        "any": _("any"),
+        "choose": _("Choose …"),
+        "nothing_to_choose": _("There is nothing to choose yet."),
+        "search": _("Search"),
+        "yes": _("Yes"),
+        "no": _("No"),
+        "several_values": _("Separate several values with commas."),
+        "is_known": _("no value is needed"),
+        "gone": _("%(value)s (does not exist any more)"),
+        "matching": _("%(n)s match"),
+        "unknown": _("%(n)s unknown"),
+        "unknown_help": _("A field they need is empty, so the rule says neither yes nor no."),
+        "in_scope": _("of %(n)s"),
+        "published_is": _("published %(n)s"),
+        "counting": _("Counting …"),
+        "counted": _("%(n)s %(accounts)s counted in %(seconds)s s"),
+        "no_accounts": _("There is nothing to count yet: no data has been imported."),
+        "counts_wait": _("The counts wait until the problems are solved."),
+        "counts_failed": _("The counts could not be made: %(reason)s"),
+        "unsaved": _("Not saved yet"),
+        "saved": _("Saved"),
+        "all_saved": _("All changes are saved"),
+        "saving": _("Saving …"),
+        "problems_one": _("One thing is not right yet:"),
+        "problems": _("%(n)s things are not right yet:"),
+        "not_saved": _("It was not saved:"),
+        "problem_link": _("one thing is not right yet"),
+        "problems_link": _("%(n)s things are not right yet"),
+        "signed_out": _("You have been signed out. Sign in again in another tab, then save: nothing here is lost."),
+        "server_failed": _("The server answered with an error (%(status)s). Nothing here is lost; try again."),
+        "offline": _("The server cannot be reached. Nothing here is lost; try again."),
+    }
+
+
+def editor_words(unit: str) -> dict[str, str]:
+    """Every text the editor of a journey shows. Places are %(name)s."""
+    return {
+        **shared_words(unit),
         "stage_name": _("Name of the stage"),
         "new_stage": _("New stage"),
-        "key": _("Key"),
         "key_help": _("Commands and the API use it."),
         "colour": _("Colour"),
         "description": _("Description"),
@@ -138,101 +205,27 @@ def editor_words(unit: str) -> dict[str, str]:
         "no_stages": _("This draft has no stages yet."),
         "nothing_set": _("This version has no stages."),
         "split": _("Split: copy this stage with its rules"),
-        "copy_of": _("%(name)s (copy)"),
         "remove_stage": _("Remove this stage"),
         "remove_stage_ask": _("Remove the stage “%(name)s” with its rules?"),
         "floor": _("Where everything is that no stage above applies to. It has no rule and stays at the bottom."),
-        "up": _("Move up"),
-        "down": _("Move down"),
-        "drag": _("Drag, or press the arrow keys, to move"),
-        "open": _("Show the rules"),
-        "close": _("Hide the rules"),
-        "open_all": _("Open all"),
-        "close_all": _("Close all"),
         "no_engagement": _("No engagement"),
         "engaged": _("Engaged"),
-        # rules
         "to_enter": _("To enter"),
         "to_stay": _("To stay"),
         "to_stay_help": _("Easier rules: what came in stays while one of them holds, so that it does not come and go."),
         "first_rule_decides": _("Of several rules the first one that is meant for an account decides."),
         "add_rule": _("Add a rule"),
         "add_stay_rule": _("Add an easier rule to stay"),
-        "rule": _("Rule %(number)s"),
-        "rule_name": _("Name, if you like"),
-        "remove_rule": _("Remove this rule"),
-        "remove_rule_ask": _("Remove this rule with its criteria?"),
-        "duplicate_rule": _("Copy this rule"),
-        "must_hold": _("Must hold"),
-        "all_of": _("all of these"),
-        "any_of": _("at least one of these"),
-        "at_least": _("at least so many of these"),
-        "at_least_k": _("at least %(k)s of these"),
-        "of_n": _("of %(n)s"),
-        "only_for": _("only for"),
-        "add_condition": _("Add a condition"),
-        # criteria
-        "add_criterion": _("Add a criterion"),
-        "choose_kind": _("Choose what must hold …"),
-        "not": _("not"),
-        "not_help": _("Must not hold. What is unknown stays unknown."),
-        "not_words": _("not: %(criterion)s"),
-        "duplicate": _("Copy"),
-        "remove": _("Remove"),
-        "narrow": _("Narrow down …"),
-        "unnarrow": _("No longer: %(limit)s"),
-        "no_limit": _("no limit"),
-        "any": _("any"),
-        "choose": _("Choose …"),
-        "nothing_to_choose": _("There is nothing to choose yet."),
-        "search": _("Search"),
-        "yes": _("Yes"),
-        "no": _("No"),
-        "several_values": _("Separate several values with commas."),
-        "is_known": _("no value is needed"),
-        "gone": _("%(value)s (does not exist any more)"),
-        # counts
-        "matching": _("%(n)s match"),
-        "unknown": _("%(n)s unknown"),
-        "unknown_help": _("A field they need is empty, so the rule says neither yes nor no."),
-        "in_scope": _("of %(n)s"),
         "now": _("now"),
-        "published_is": _("published %(n)s"),
-        "published": _("Published"),
-        "with_these": _("These rules"),
-        "change": _("Change"),
-        "stage": _("Stage"),
-        "gained": _("come in"),
-        "lost": _("leave"),
         "gained_lost": _("%(gained)s come in, %(lost)s leave"),
-        "removed_stage": _("removed"),
-        "counting": _("Counting …"),
-        "counted": _("%(n)s %(accounts)s counted in %(seconds)s s"),
-        "no_accounts": _("There is nothing to count yet: no data has been imported."),
-        "counts_wait": _("The counts wait until the problems are solved."),
-        "counts_failed": _("The counts could not be made: %(reason)s"),
         "none_published": _("No version has a history yet, so there is nothing to compare with."),
         "outside_funnel": _("outside the funnel"),
-        # weights
         "weights": _("Weight of engagement by rank"),
         "weights_help": _("Per cent of the engaged time that counts for people of a rank. Empty: 100."),
         "use_preset": _("Use the preset"),
         "clear_weights": _("100 % for everybody"),
         "rank": _("Rank"),
         "per_cent": _("Per cent"),
-        # saving
-        "unsaved": _("Not saved yet"),
-        "saved": _("Saved"),
-        "all_saved": _("All changes are saved"),
-        "saving": _("Saving …"),
-        "problems_one": _("One thing is not right yet:"),
-        "problems": _("%(n)s things are not right yet:"),
-        "not_saved": _("It was not saved:"),
-        "problem_link": _("one thing is not right yet"),
-        "problems_link": _("%(n)s things are not right yet"),
-        "signed_out": _("You have been signed out. Sign in again in another tab, then save: nothing here is lost."),
         "forbidden": _("You may not change this journey."),
         "gone_version": _("This draft does not exist any more: somebody has discarded it."),
-        "server_failed": _("The server answered with an error (%(status)s). Nothing here is lost; try again."),
-        "offline": _("The server cannot be reached. Nothing here is lost; try again."),
     }

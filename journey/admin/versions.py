@@ -3,9 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -16,6 +14,7 @@ from journey.admin.rules_editor import (
     ProblemsError,
     basis_of,
     editor_state,
+    field_values,
     preview_of,
     read_body,
     save_document,
@@ -33,8 +32,6 @@ from journey.services.versions import (
     publish_version,
 )
 from segmentation.errors import ConflictError, ProblemError
-from segmentation.facts.accounts import account_fields
-from segmentation.models import Account
 
 
 def may(request: HttpRequest, permission: str) -> bool:
@@ -131,8 +128,8 @@ class VersionPages:
             return self._save(request, version)
         state = editor_state(version, editable=version.is_draft and may_change)
         state["urls"] = {
-            name: reverse(f"admin:journey_journeyversion_{name}", args=[version.pk])
-            for name in ("rules", "preview", "values", "publish")
+            name: reverse(f"admin:journey_journeyversion_{page}", args=[version.pk])
+            for name, page in (("save", "rules"), ("preview", "preview"), ("values", "values"), ("publish", "publish"))
         }
         other = shown_version(version.journey)
         against = other if other and other != version else _previous(version)
@@ -182,12 +179,7 @@ class VersionPages:
     def values_view(self, request: HttpRequest, version_id: int) -> HttpResponse:
         """The values a field of the accounts has now, the most frequent first, to choose from."""
         self._version(request, version_id)
-        key = request.GET.get("field", "")
-        field = account_fields().get(key)
-        if field is None or field.type not in ("text", "list"):
-            return JsonResponse({"values": []})
-        values = cache.get_or_set(f"rule-values:{key}", lambda: field_values(key), 60)
-        return JsonResponse({"values": values})
+        return JsonResponse({"values": field_values(request.GET.get("field", ""))})
 
     def publish_view(self, request: HttpRequest, version_id: int) -> HttpResponse:
         """Show what would change, and publish for those who may."""
@@ -284,23 +276,6 @@ class VersionPages:
             title=gettext("%(journey)s: versions %(one)s and %(two)s")
             % {"journey": version.journey, "one": one.number, "two": two.number},
         )
-
-
-def field_values(key: str, most: int = 50) -> list[str]:
-    """The most frequent values of a text field of the accounts, or the things in a list field."""
-    if key.startswith("custom."):
-        lookup = f"custom__{key.removeprefix('custom.')}"
-    elif key == "team":
-        lookup = "team__key"
-    else:
-        lookup = key
-    if key == "products":
-        found: set[str] = set()
-        for products in Account.objects.exclude(products=[]).values_list("products", flat=True).distinct()[:2000]:
-            found.update(products)
-        return sorted(found)[:most]
-    rows = Account.objects.order_by().values_list(lookup).annotate(rows=Count("pk")).order_by("-rows", lookup)
-    return [str(value) for value, _rows in rows[: most + 1] if value not in (None, "")][:most]
 
 
 def _previous(version: JourneyVersion) -> JourneyVersion | None:

@@ -15,7 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from journey.selectors.assessments import assessment_details, compare_profile_versions, rule_sentence
+from journey.selectors.assessments import assessment_details, rule_sentence
+from journey.selectors.profile_comparisons import compare_profile_versions
 from journey.services.assessments import assess, request_assessment
 from segmentation.api.bodies import BodySerializer, KeyField, WholeNumber, Words, YesNo, accounts_field
 from segmentation.api.errors import Problem
@@ -439,7 +440,7 @@ class ProfileAnswerViewSet(ListMixin, StrictViewSet):
                 "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
             ),
         },
-        without={"note": "a text to read"},
+        without={"note": "a text to read", "txid": "of the change feed; means nothing outside"},
     )
     ordering = ("-answered_at", "-id")
     lookup_value_regex = r"\d{1,18}"
@@ -513,6 +514,7 @@ class AssessmentSerializer(ShownSerializer):
             "reasons",
             "made_at",
             "ended_at",
+            "due_at",
         ]
 
     def get_grade(self, row: IcpAssessment) -> str | None:
@@ -546,7 +548,9 @@ class AssessedSerializer(serializers.Serializer[Any]):
 
     profile = serializers.CharField(help_text=_("Key of the profile."))
     version = serializers.IntegerField(help_text=_("Number of the version."))
-    accounts = serializers.IntegerField(help_text=_("Accounts looked at."))
+    mode = serializers.CharField(help_text=_("some: the accounts that were named."))
+    accounts = serializers.IntegerField(help_text=_("Accounts it is about."))
+    looked_at = serializers.IntegerField(help_text=_("Accounts of which the answers were found out anew."))
     changed = serializers.IntegerField(help_text=_("Accounts of which an answer changed; each has a new assessment."))
     grades = serializers.DictField(child=serializers.IntegerField(), help_text=_("Accounts by grade."))
 

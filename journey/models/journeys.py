@@ -1,12 +1,11 @@
 """Journeys, their versions, and the rules that put an account into a stage."""
 
-import pgtrigger
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from segmentation.models.versions import DraftedVersion, draft_only_triggers, published_is_final
 
 
 class Journey(models.Model):
@@ -42,44 +41,15 @@ class Journey(models.Model):
         return gettext(self.name) if self.name else self.key
 
 
-class JourneyVersion(models.Model):
-    """One set of stages and rules.
-
-    A draft may be edited; a published version never changes and keeps its own history.
-    """
-
-    class State(models.TextChoices):
-        DRAFT = "draft", _("Draft")
-        PUBLISHED = "published", _("Published")
+class JourneyVersion(DraftedVersion):
+    """One set of stages and rules, with a history of its own."""
 
     journey = models.ForeignKey(Journey, models.CASCADE, verbose_name=_("journey"), related_name="versions")
-    number = models.PositiveIntegerField(_("version"))
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.DRAFT)
-    note = models.CharField(
-        _("note"),
-        max_length=300,
-        blank=True,
-        default="",
-        help_text=_("What changed and why; shown in the list of versions."),
-    )
     seniority_weights = models.JSONField(
         _("engagement weights by seniority"),
         default=dict,
         blank=True,
         help_text=_("Per cent of the engaged time that counts. Empty: 100 for everybody."),
-    )
-    created_at = models.DateTimeField(_("created"), db_default=Now())
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("created by"), related_name="+"
-    )
-    published_at = models.DateTimeField(_("published"), null=True, blank=True)
-    published_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("published by"),
-        related_name="+",
     )
 
     class Meta:
@@ -91,42 +61,19 @@ class JourneyVersion(models.Model):
             models.UniqueConstraint(fields=["journey", "number"], name="journeyversion_number_once"),
             models.UniqueConstraint(fields=["journey"], condition=Q(state="draft"), name="journeyversion_one_draft"),
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="published_is_final",
-                operation=pgtrigger.UpdateOf("journey_id", "number", "state", "seniority_weights"),
-                condition=pgtrigger.Q(old__state="published"),
-            )
-        ]
+        triggers = [published_is_final("published_is_final", "journey_id", "number", "state", "seniority_weights")]
 
     def __str__(self):
         return f"{self.journey} v{self.number}"
 
-    @property
-    def is_draft(self):
-        return self.state == self.State.DRAFT
-
 
 def _draft_only(name: str, version_of: str):
-    """A trigger that lets rows of a journey be written only while their version is a draft.
-
-    The row's version is found by the SQL `version_of`, with `{row}` for NEW or OLD. When the version itself is gone
-    (a journey is being deleted) the write passes.
-    """
-    check = (
-        "IF EXISTS (SELECT 1 FROM journey_journeyversion v WHERE v.id = (" + version_of + ") AND v.state <> 'draft') "
-        "THEN RAISE EXCEPTION 'A published version of a journey cannot be changed; make a draft of it first.' "
-        "USING ERRCODE = 'check_violation'; END IF;"
+    return draft_only_triggers(
+        name,
+        "journey_journeyversion",
+        f"({version_of})",
+        "A published version of a journey cannot be changed; make a draft of it first.",
     )
-    return [
-        pgtrigger.Trigger(
-            name=f"{name}_draft_only_{operation.lower()}",
-            when=pgtrigger.Before,
-            operation=getattr(pgtrigger, operation),
-            func=" ".join(check.format(row=row) for row in rows) + f" RETURN {rows[0]};",
-        )
-        for operation, rows in (("Insert", ["NEW"]), ("Update", ["NEW", "OLD"]), ("Delete", ["OLD"]))
-    ]
 
 
 class Stage(models.Model):

@@ -1,164 +1,124 @@
-"""How well accounts fit versions of a profile right now: rules by the engine, the rest by what people answered."""
+"""How well accounts fit, for people and programs: what was assessed, what holds right now and why, and what is due."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from django.db.models import Prefetch, prefetch_related_objects
-from django.utils import timezone
 from django.utils.translation import gettext
-from numpy.typing import NDArray
 
-from journey.facts.loading import Needs, read_entities, rule_facts
+from journey.facts.loading import Needs, rule_facts
+from journey.models import History
+from journey.selectors.checklists import Checklist, evaluate_checklists, read_checklist, reasons_of
 from journey.selectors.comparisons import how_many, term_words
-from journey.selectors.explanations import instant_of
+from journey.selectors.explanations import TermResult, instant_of, term_result
+from journey.selectors.histories import affected_entities, current_history
+from journey.selectors.versions import shown_version
 from segmentation.engine.errors import RuleError
-from segmentation.engine.fit import GRADES, MOST, NO_ANSWER, NO_VERDICT, SCALE, FitItem, Fits, fit, scale_points
-from segmentation.engine.resolve import Program, compile_rules, snapshot
-from segmentation.engine.rules import Rule, parse_rule
-from segmentation.engine.steps import NO, YES, Int64s
-from segmentation.facts.arrays import Positions
+from segmentation.engine.fit import GRADES, MOST, NO_VERDICT
+from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.copying import read_rows
-from segmentation.models import Account, IcpAssessment, IcpItem, IcpVersion
+from segmentation.models import Account, IcpAnswer, IcpAssessment, IcpItem, IcpRun, IcpVersion
 from segmentation.selectors.profiles import Answers, all_answers, published_profile_versions
+from segmentation.selectors.touches import touched_since
 from segmentation.services.snapshots import one_snapshot
 
-# Points by a rule's verdict: no, yes, unknown, out of scope.
-_POINTS_OF_VERDICT = np.full(4, NO_ANSWER, dtype=np.int16)
-_POINTS_OF_VERDICT[[NO, YES]] = 0, MOST
-# Points by a stored answer, of a yes or no and of a scale.
-_POINTS_OF_YES_NO = np.array([0, MOST], dtype=np.int16)
-_POINTS_OF_SCALE = np.array(
-    [NO_ANSWER, *(scale_points(value) for value in range(SCALE[0], SCALE[1] + 1))], dtype=np.int16
-)
+# Beyond this share of the accounts, and this many, looking at all of them is quicker.
+MOST_DUE = 0.2
+FEW_DUE = 1_000
+
+
+# --- What is due -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Checklist:
-    """The items of a version, ready to be evaluated. `rules` are those of the items numbered in `rule_rows`."""
+class Due:
+    """Accounts that must be looked at again; `everything` when all of them."""
 
-    version: IcpVersion
-    items: tuple[IcpItem, ...]
-    fit_items: tuple[FitItem, ...]
-    rules: tuple[Rule, ...]
-    rule_rows: tuple[int, ...]
-    program: Program
+    everything: bool
+    accounts: list[int]
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The fit of accounts to one checklist. ids: int64[n]; points: int16[items, n]."""
-
-    checklist: Checklist
-    ids: Int64s
-    points: NDArray[np.int16]
-    fits: Fits
+    @classmethod
+    def everybody(cls) -> "Due":
+        return cls(True, [])
 
 
-def read_checklist(version: IcpVersion) -> Checklist:
-    """The items of a version. Raises RuleError, with the item's key in its field, for a rule that cannot be used."""
-    items = tuple(version.items.order_by("order", "id"))
-    rules: list[Rule] = []
-    rows: list[int] = []
-    for i, item in enumerate(items):
-        if item.kind == IcpItem.Kind.RULE:
-            try:
-                rules.append(parse_rule(item.rule or {}))
-            except RuleError as error:
-                raise error.within(f"items.{item.key}.rule") from None
-            rows.append(i)
-    return Checklist(
-        version=version,
-        items=items,
-        fit_items=tuple(FitItem(item.weight, item.knock_out, _unknown(item)) for item in items),
-        rules=tuple(rules),
-        rule_rows=tuple(rows),
-        program=compile_rules(rules),
-    )
+def histories_read(checklist: Checklist) -> dict[str, History]:
+    """The histories of journeys that the rules of a checklist read, by name (`journey:standard`)."""
+    found = {}
+    for name in checklist.reads():
+        version = shown_version(name.removeprefix("journey:"))
+        history = current_history(version) if version else None
+        if history:
+            found[name] = history
+    return found
 
 
-def _unknown(item: IcpItem) -> Any:
-    return IcpItem.Unknown(item.unknown).value
+def due_accounts(connection: Any, run: IcpRun, read: Mapping[str, History], at: dt.datetime) -> Due:
+    """Whom anything may have changed for since a run: facts, stages of journeys the rules read, answers, or time.
 
-
-def evaluate_fit(
-    versions: Sequence[IcpVersion], at: dt.datetime, account_ids: Sequence[int] | None = None
-) -> list[Evaluation]:
-    """The fit of all accounts, or of some, to each of several versions, from one state of the database.
-
-    at: now; rules are read at this instant. Raises RuleError for a rule that cannot be used. Stores nothing.
+    read: the histories that are in force now.
     """
-    checklists = [read_checklist(version) for version in versions]
-    only = None if account_ids is None else np.array(sorted(set(account_ids)), dtype=np.int64)
-    instant = instant_of(at)
-    with one_snapshot() as connection:
-        ids = np.sort(read_entities(connection, "account", only).ids)
-        positions = Positions(ids)
-        points = [np.full((len(c.items), len(ids)), NO_ANSWER, dtype=np.int16) for c in checklists]
-        for checklist, out in zip(checklists, points, strict=True):
-            _read_answers(connection, checklist, only, positions, out)
-        rules = [rule for checklist in checklists for rule in checklist.rules]
-        for facts in rule_facts(connection, Needs.of_rules(rules), only) if rules else ():
-            columns = positions.of(facts.ids)
-            for checklist, out in zip(checklists, points, strict=True):
-                if checklist.rules:
-                    verdicts = snapshot(checklist.program, facts, instant).rules
-                    rows = np.array(checklist.rule_rows, dtype=np.int64)
-                    out[np.ix_(rows, columns)] = _POINTS_OF_VERDICT[verdicts]
-    return [
-        Evaluation(checklist, ids, out, fit(checklist.fit_items, out))
-        for checklist, out in zip(checklists, points, strict=True)
-    ]
+    before = {name: (pk, snapshot) for name, (pk, snapshot) in run.reads.items()}
+    if {name: pk for name, (pk, _snapshot) in before.items()} != {name: history.pk for name, history in read.items()}:
+        return Due.everybody()
+    # What a history has learnt since changes stages, whenever it happened.
+    learnt = [before[name][1] for name, history in read.items() if history.snapshot != before[name][1]]
+    found: set[int] = set()
+    for snapshot in dict.fromkeys([run.snapshot, *learnt]):
+        touched = touched_since(connection, snapshot)
+        if touched.everything:
+            return Due.everybody()
+        found.update(affected_entities(connection, "account", touched).tolist())
+    present = IcpAssessment.objects.filter(version=run.version_id, ended_at__isnull=True)
+    found.update(_answered_since(connection, run).tolist())
+    found.update(present.filter(due_at__lte=at).values_list("account_id", flat=True))
+    if len(found) > FEW_DUE and len(found) > MOST_DUE * present.count():
+        return Due.everybody()
+    return Due(False, sorted(found))
 
 
-def _read_answers(
-    connection: Any, checklist: Checklist, only: Int64s | None, positions: Positions, points: NDArray[np.int16]
-) -> None:
-    """Put the last answer of each account to each item into its place in `points`."""
-    where, params = ("", []) if only is None else (" AND a.account_id = ANY (%s)", [only.tolist()])
+def _answered_since(connection: Any, run: IcpRun) -> Int64s:
     rows = read_rows(
         connection,
-        "SELECT a.account_id, i.id, coalesce(a.value, -1), a.answered_at, a.id FROM segmentation_icpanswer a"
-        " JOIN segmentation_icpitem i ON i.version_id = %s AND i.key = a.item_key AND i.kind = a.kind"
-        f" WHERE a.profile_id = %s{where}",
-        {"account": "i8", "item": "i8", "value": "i4", "time": "time", "id": "i8"},
-        [checklist.version.pk, checklist.version.profile_id, *params],
+        "SELECT DISTINCT account_id FROM segmentation_icpanswer WHERE profile_id = %s"
+        " AND txid >= pg_snapshot_xmin(%s::pg_snapshot) AND NOT pg_visible_in_snapshot(txid, %s::pg_snapshot)",
+        {"account": "i8"},
+        [run.version.profile_id, run.snapshot, run.snapshot],
     )
-    if not len(rows):
-        return
-    # Of assignments to one place the last one stays.
-    rows = rows[np.lexsort([rows["id"], rows["time"]])]
-    column = positions.of(rows["account"])
-    row = Positions(np.array([item.pk for item in checklist.items], dtype=np.int64)).of(rows["item"])
-    is_scale = np.array([item.kind == IcpItem.Kind.SCALE for item in checklist.items])[row]
-    value = rows["value"]
-    given = np.where(is_scale, _POINTS_OF_SCALE[np.clip(value, 0, SCALE[1])], _POINTS_OF_YES_NO[np.clip(value, 0, 1)])
-    given[value < 0] = NO_ANSWER
-    here = column >= 0
-    points[row[here], column[here]] = given[here]
+    return np.ascontiguousarray(rows["account"])
 
 
-def reasons_of(checklist: Checklist, points: Any, knocked_out: Any) -> dict[str, Any]:
-    """Why an account fits as it does: keys of items met, partly met (with their points), unmet, unknown, knocked out.
+def is_assessment_due(version: IcpVersion, at: dt.datetime) -> bool:
+    """Whether a run over all accounts would look at anybody."""
+    run = IcpRun.objects.filter(version=version).select_related("version").first()
+    if run is None:
+        return True
+    with one_snapshot() as connection:
+        due = due_accounts(connection, run, histories_read(read_checklist(version)), at)
+    return due.everything or bool(due.accounts)
 
-    points, knocked_out: one column of an evaluation.
-    """
-    keys = [item.key for item in checklist.items]
-    given = [int(value) for value in points]
-    return {
-        "met": [key for key, value in zip(keys, given, strict=True) if value == MOST],
-        "partly": {key: value for key, value in zip(keys, given, strict=True) if 0 < value < MOST},
-        "unmet": [key for key, value in zip(keys, given, strict=True) if value == 0],
-        "unknown": [key for key, value in zip(keys, given, strict=True) if value == NO_ANSWER],
-        "knocked_out": [key for key, out in zip(keys, knocked_out, strict=True) if out],
-    }
+
+def run_snapshots() -> list[str]:
+    """The states of the database that assessments were made from: the change feed is needed from there on."""
+    rows = IcpRun.objects.values_list("snapshot", "reads")
+    return [each for snapshot, reads in rows for each in (snapshot, *(read for _pk, read in reads.values()))]
+
+
+# --- What is stored --------------------------------------------------------------------------------------------------
 
 
 def present_assessment(version: IcpVersion, account: Account) -> IcpAssessment | None:
     """The present fit of an account by one version, None before the first assessment."""
     return IcpAssessment.objects.filter(version=version, account=account, ended_at__isnull=True).first()
+
+
+def assessment_history(account_id: int) -> list[IcpAssessment]:
+    """Every assessment of an account, the newest first."""
+    rows = IcpAssessment.objects.filter(account=account_id).select_related("version__profile")
+    return list(rows.order_by("-made_at", "-id"))
 
 
 def rule_sentence(rule: Any) -> str:
@@ -172,8 +132,7 @@ def rule_sentence(rule: Any) -> str:
 
 def present_details(account_id: int) -> list[tuple[IcpVersion, dict[str, Any] | None]]:
     """The present fit of an account by every published profile (see `assessment_details`), None where not assessed."""
-    versions = published_profile_versions()
-    prefetch_related_objects(versions, Prefetch("items", IcpItem.objects.order_by("order", "id")))
+    versions = _versions_with_items()
     present = {
         row.version_id: row
         for row in IcpAssessment.objects.filter(
@@ -190,42 +149,20 @@ def present_details(account_id: int) -> list[tuple[IcpVersion, dict[str, Any] | 
     return shown
 
 
+def _versions_with_items() -> list[IcpVersion]:
+    versions = published_profile_versions()
+    prefetch_related_objects(versions, Prefetch("items", IcpItem.objects.order_by("order", "id")))
+    return versions
+
+
 def assessment_details(assessment: IcpAssessment, answers: Answers | None = None) -> dict[str, Any]:
     """An assessment for people and programs: score, grade, coverage, and each item with its answer and who gave it.
 
     answers: as `all_answers` gives them, when they were read already.
     Items have `state` met, partly, unmet or unknown, and `answers`: everything answered so far, the last first.
+    `conflict` says that the last answers of two people differ.
     """
-    version, account, reasons = assessment.version, assessment.account, assessment.reasons
-    answers = all_answers(account.pk) if answers is None else answers
-    state = {key: name for name in ("met", "unmet", "unknown") for key in reasons.get(name, ())}
-    items = []
-    for item in sorted(version.items.all(), key=lambda item: (item.order, item.pk)):
-        partly = reasons.get("partly", {}).get(item.key)
-        items.append(
-            {
-                "key": item.key,
-                "section": item.section,
-                "section_name": str(item.get_section_display()),
-                "text": str(item),
-                "kind": item.kind,
-                "rule": rule_sentence(item.rule),
-                "weight": item.weight,
-                "knock_out": item.knock_out,
-                "knocked_out": item.key in reasons.get("knocked_out", ()),
-                "state": "partly" if partly is not None else state.get(item.key, "unknown"),
-                "points": {"met": MOST, "unmet": 0}.get(state.get(item.key, ""), partly),
-                "answers": [
-                    {
-                        "value": answer.value,
-                        "note": answer.note,
-                        "by": str(answer.answered_by) if answer.answered_by else None,
-                        "at": answer.answered_at.isoformat(),
-                    }
-                    for answer in answers.get((version.profile_id, item.key, item.kind), [])
-                ],
-            }
-        )
+    version, account = assessment.version, assessment.account
     return {
         "account": {"id": account.pk, "external_id": account.external_id, "name": account.name},
         "profile": version.profile.key,
@@ -234,8 +171,57 @@ def assessment_details(assessment: IcpAssessment, answers: Answers | None = None
         "grade": assessment.grade or None,
         "coverage": float(assessment.coverage),
         "since": assessment.made_at.isoformat(),
-        "items": items,
+        "items": _item_details(
+            version, assessment.reasons, all_answers(account.pk) if answers is None else answers, {}
+        ),
     }
+
+
+def _item_details(
+    version: IcpVersion, reasons: Mapping[str, Any], answers: Answers, figures: Mapping[str, list[TermResult]]
+) -> list[dict[str, Any]]:
+    """Each item of a version with what became of it. figures: of rules, by key of the item."""
+    state = {key: name for name in ("met", "unmet", "unknown") for key in reasons.get(name, ())}
+    items = []
+    for item in sorted(version.items.all(), key=lambda item: (item.order, item.pk)):
+        partly = reasons.get("partly", {}).get(item.key)
+        given = answers.get((version.profile_id, item.key, item.kind), [])
+        items.append(
+            {
+                "key": item.key,
+                "section": item.section,
+                "section_name": str(item.get_section_display()),
+                "text": str(item),
+                "help": gettext(item.help) if item.help else "",
+                "kind": item.kind,
+                "rule": rule_sentence(item.rule),
+                "weight": item.weight,
+                "knock_out": item.knock_out,
+                "knocked_out": item.key in reasons.get("knocked_out", ()),
+                "state": "partly" if partly is not None else state.get(item.key, "unknown"),
+                "points": {"met": MOST, "unmet": 0}.get(state.get(item.key, ""), partly),
+                "figures": [result.as_dict() for result in figures.get(item.key, ())],
+                "conflict": _conflict(given),
+                "answers": [
+                    {
+                        "value": answer.value,
+                        "note": answer.note,
+                        "by": str(answer.answered_by) if answer.answered_by else None,
+                        "at": answer.answered_at.isoformat(),
+                    }
+                    for answer in given
+                ],
+            }
+        )
+    return items
+
+
+def _conflict(answers: Iterable[IcpAnswer]) -> bool:
+    """Whether people differ: the last answer of one is not the last answer of another. Newest first."""
+    last: dict[int | None, int | None] = {}
+    for answer in answers:
+        last.setdefault(answer.answered_by_id, answer.value)
+    return len({value for value in last.values() if value is not None}) > 1
 
 
 STATES = ("met", "partly", "unmet", "unknown")
@@ -251,48 +237,66 @@ def state_name(state: str) -> str:
     }[state]
 
 
-def compare_profile_versions(
-    one: IcpVersion, other: IcpVersion, account_ids: Sequence[int] | None = None, most: int = 20
-) -> dict[str, Any]:
-    """Two versions, drafts too, on the same accounts at the same moment. Stores nothing.
+# --- What holds right now --------------------------------------------------------------------------------------------
 
-    Returns `{"accounts", "grades": {grade of one: {grade of other: accounts}}, "changed", "mean": [one, other],
-    "examples"}`; the grade `""` is none. Examples are the accounts whose score moves most. Raises RuleError.
+
+def fit_now(account: Account, at: dt.datetime) -> list[tuple[IcpVersion, dict[str, Any]]]:
+    """The fit of an account by every published profile as it is at this moment, each rule with its figures.
+
+    The details are those of `assessment_details`, made anew from the facts: they need not wait for an assessment.
+    Where a rule cannot be used (any more) they are only `{"problem"}`. Stores nothing.
     """
-    left, right = evaluate_fit([one, other], timezone.now(), account_ids)
-    grades = {
-        a: {b: int(((left.fits.grade == i) & (right.fits.grade == j)).sum()) for j, b in enumerate(GRADES)}
-        for i, a in enumerate(GRADES)
-    }
-    changed = left.fits.grade != right.fits.grade
-    both = (left.fits.score != NO_VERDICT) & (right.fits.score != NO_VERDICT)
-    moved = np.where(both, np.abs(left.fits.score - right.fits.score), 0)
-    # A score that appears or disappears says more than one that moves.
-    moved[(left.fits.score != NO_VERDICT) != (right.fits.score != NO_VERDICT)] = 10_001
-    rows = [i for i in np.argsort(-moved, kind="stable")[:most] if moved[i] or changed[i]]
-    names = dict(Account.objects.filter(pk__in=[int(left.ids[i]) for i in rows]).values_list("pk", "name"))
+    versions = _versions_with_items()
+    answers = all_answers(account.pk)
+    stored = IcpAssessment.objects.filter(account=account, version__in=versions, ended_at__isnull=True)
+    since = dict(stored.values_list("version_id", "made_at"))
+    shown: list[tuple[IcpVersion, dict[str, Any]]] = []
+    for version in versions:
+        try:
+            checklist = read_checklist(version)
+        except RuleError as error:
+            shown.append((version, {"problem": str(error)}))
+            continue
+        [found] = evaluate_checklists([checklist], at, [account.pk])
+        if not len(found.ids):  # deleted meanwhile
+            continue
+        fits = found.fits
+        score, due = int(fits.score[0]), int(found.due[0])
+        details = {
+            "account": {"id": account.pk, "external_id": account.external_id, "name": account.name},
+            "profile": version.profile.key,
+            "version": version.number,
+            "score": None if score == NO_VERDICT else score / 100,
+            "grade": GRADES[fits.grade[0]] or None,
+            "coverage": int(fits.coverage[0]) / 100,
+            "since": since[version.pk].isoformat() if version.pk in since else None,
+            "due": None if due == FAR_FUTURE else _moment(due).isoformat(),
+            "items": _item_details(
+                version,
+                reasons_of(checklist, found.points[:, 0], fits.knocked_out[:, 0]),
+                answers,
+                _figures(checklist, account.pk, instant_of(at)),
+            ),
+        }
+        shown.append((version, details))
+    return shown
+
+
+def _moment(instant: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=instant)
+
+
+def _figures(checklist: Checklist, account_id: int, instant: int) -> dict[str, list[TermResult]]:
+    """The criteria of each rule at an instant with the figures behind them, by key of the item."""
+    if not checklist.rules:
+        return {}
+    only = np.array([account_id], dtype=np.int64)
+    with one_snapshot() as connection:
+        facts = next(iter(rule_facts(connection, Needs.of_rules(checklist.rules), only)), None)
+    if facts is None or not len(facts):
+        return {}
+    steps = {criterion: criterion.steps(facts) for criterion in checklist.program.criteria}
     return {
-        "accounts": len(left.ids),
-        "grades": grades,
-        "changed": int(changed.sum()),
-        "mean": [_mean(left.fits), _mean(right.fits)],
-        "examples": [
-            {
-                "id": int(left.ids[i]),
-                "name": names[int(left.ids[i])],
-                "one": [_shown(left.fits, i), GRADES[left.fits.grade[i]]],
-                "other": [_shown(right.fits, i), GRADES[right.fits.grade[i]]],
-            }
-            for i in rows
-        ],
+        checklist.items[row].key: [term_result(term, facts, steps, instant) for term in rule.terms]
+        for row, rule in zip(checklist.rule_rows, checklist.rules, strict=True)
     }
-
-
-def _shown(fits: Fits, i: Any) -> float | None:
-    score = int(fits.score[i])
-    return None if score == NO_VERDICT else score / 100
-
-
-def _mean(fits: Fits) -> float | None:
-    known = fits.score[fits.score != NO_VERDICT]
-    return round(float(known.mean()) / 100, 2) if len(known) else None

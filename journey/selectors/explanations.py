@@ -4,6 +4,7 @@ The command, the admin and the API show what comes from here.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from journey.facts.loading import Needs, load_facts, weighted
 from journey.models import Grade, JourneyVersion
 from journey.selectors.versions import version_rules
 from scoring.engine.activities import ACTIVITIES
+from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, Rule, StageRules, Term
@@ -87,6 +89,30 @@ class StayReason:
         return " ".join(parts) or _("No rule of a higher stage holds.")
 
 
+def term_result(
+    term: Term, facts: Facts, steps: Mapping[Criterion, Steps], instant: int, evidence: bool = True
+) -> TermResult:
+    """One criterion of a rule at an instant, for the only entity of these facts. steps: of every criterion."""
+    value = steps[term.criterion].at(0, instant)
+    held = None if value == UNKNOWN else (value == YES) != term.negate
+    measure = term.criterion.measure(facts, 0, instant)
+    missing, gap = measure.missing, measure.gap
+    if term.negate:
+        missing = "" if held else _("must not hold: %(criterion)s") % {"criterion": term.criterion.sentence()}
+        gap = 0.0 if held else 1.0
+    rows: tuple[int, ...] = ()
+    table = facts.tables.get(ACTIVITIES)
+    if (
+        evidence
+        and table is not None
+        and table.ids is not None
+        and ACTIVITIES in term.criterion.tables
+        and measure.rows
+    ):
+        rows = tuple(int(table.ids[k]) for k in measure.rows[-EVIDENCE:])
+    return TermResult(term.sentence(), held, measure.found, missing if not held else "", gap if not held else 0.0, rows)
+
+
 class Explainer:
     """The history of one entity under one version, with reasons. Evaluates nothing by itself: asks the engine."""
 
@@ -117,26 +143,7 @@ class Explainer:
 
     def term(self, term: Term, instant: int, evidence: bool = True) -> TermResult:
         """One criterion of a rule at an instant."""
-        value = self.steps[term.criterion].at(0, instant)
-        held = None if value == UNKNOWN else (value == YES) != term.negate
-        measure = term.criterion.measure(self.facts, 0, instant)
-        missing, gap = measure.missing, measure.gap
-        if term.negate:
-            missing = "" if held else _("must not hold: %(criterion)s") % {"criterion": term.criterion.sentence()}
-            gap = 0.0 if held else 1.0
-        rows: tuple[int, ...] = ()
-        table = self.facts.tables.get(ACTIVITIES)
-        if (
-            evidence
-            and table is not None
-            and table.ids is not None
-            and ACTIVITIES in term.criterion.tables
-            and measure.rows
-        ):
-            rows = tuple(int(table.ids[k]) for k in measure.rows[-EVIDENCE:])
-        return TermResult(
-            term.sentence(), held, measure.found, missing if not held else "", gap if not held else 0.0, rows
-        )
+        return term_result(term, self.facts, self.steps, instant, evidence)
 
     def stay(self, i: int) -> StayReason:
         """A stay with its reasons."""

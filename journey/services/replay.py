@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from journey.errors import JourneyError
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
 from journey.models import History, Journey, JourneyVersion
+from journey.selectors.assessments import run_snapshots
 from journey.selectors.histories import affected_entities, current_history, current_snapshots, entity_count
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import dependencies, published_version, published_versions, shown_version, version_rules
@@ -90,7 +91,7 @@ def replay(
 
         results.append(replay_version(version, full=full, progress=report))
     caches = fact_store("account"), fact_store("contact")
-    prune_touches([*current_snapshots(), *(store.snapshot() or "" for store in caches)])
+    prune_touches([*current_snapshots(), *run_snapshots(), *(store.snapshot() or "" for store in caches)])
     return results
 
 

@@ -11,7 +11,7 @@ from segmentation.models.choices import (
     Tier,
 )
 from segmentation.models.flags import AccountFlag, FlagType
-from segmentation.models.icp import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
+from segmentation.models.icp import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpRun, IcpVersion
 from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
@@ -40,6 +40,7 @@ __all__ = [
     "IcpAssessment",
     "IcpItem",
     "IcpProfile",
+    "IcpRun",
     "IcpVersion",
     "IdempotencyKey",
     "ImportMapping",

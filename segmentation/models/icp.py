@@ -4,12 +4,16 @@ import pgtrigger
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account
+from segmentation.models.changes import TransactionIdField
+from segmentation.models.versions import DraftedVersion, draft_only_triggers, published_is_final
+
+MOST_WEIGHT = 1000
 
 
 class IcpProfile(models.Model):
@@ -32,36 +36,10 @@ class IcpProfile(models.Model):
         return gettext(self.name) if self.name else self.key
 
 
-class IcpVersion(models.Model):
-    """One checklist. A draft may be edited; a published version never changes, and its assessments are its own."""
-
-    class State(models.TextChoices):
-        DRAFT = "draft", _("Draft")
-        PUBLISHED = "published", _("Published")
+class IcpVersion(DraftedVersion):
+    """One checklist. Its assessments are its own."""
 
     profile = models.ForeignKey(IcpProfile, models.CASCADE, verbose_name=_("profile"), related_name="versions")
-    number = models.PositiveIntegerField(_("version"))
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.DRAFT)
-    note = models.CharField(
-        _("note"),
-        max_length=300,
-        blank=True,
-        default="",
-        help_text=_("What changed and why; shown in the list of versions."),
-    )
-    created_at = models.DateTimeField(_("created"), db_default=Now())
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("created by"), related_name="+"
-    )
-    published_at = models.DateTimeField(_("published"), null=True, blank=True)
-    published_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("published by"),
-        related_name="+",
-    )
 
     class Meta:
         verbose_name = _("version of a profile")
@@ -72,38 +50,10 @@ class IcpVersion(models.Model):
             models.UniqueConstraint(fields=["profile", "number"], name="icpversion_number_once"),
             models.UniqueConstraint(fields=["profile"], condition=Q(state="draft"), name="icpversion_one_draft"),
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="icpversion_published_is_final",
-                operation=pgtrigger.UpdateOf("profile_id", "number", "state"),
-                condition=pgtrigger.Q(old__state="published"),
-            )
-        ]
+        triggers = [published_is_final("icpversion_published_is_final", "profile_id", "number", "state")]
 
     def __str__(self):
         return f"{self.profile} v{self.number}"
-
-    @property
-    def is_draft(self):
-        return self.state == self.State.DRAFT
-
-
-def _draft_only():
-    """Triggers that let items be written only while their version is a draft; what was published is kept."""
-    check = (
-        "IF EXISTS (SELECT 1 FROM segmentation_icpversion v WHERE v.id = {row}.version_id AND v.state <> 'draft') "
-        "THEN RAISE EXCEPTION 'A published version of a profile cannot be changed; make a draft of it first.' "
-        "USING ERRCODE = 'check_violation'; END IF;"
-    )
-    return [
-        pgtrigger.Trigger(
-            name=f"icpitem_draft_only_{operation.lower()}",
-            when=pgtrigger.Before,
-            operation=getattr(pgtrigger, operation),
-            func=" ".join(check.format(row=row) for row in rows) + f" RETURN {rows[0]};",
-        )
-        for operation, rows in (("Insert", ["NEW"]), ("Update", ["NEW", "OLD"]), ("Delete", ["OLD"]))
-    ]
 
 
 class IcpItem(models.Model):
@@ -144,7 +94,7 @@ class IcpItem(models.Model):
     weight = models.PositiveSmallIntegerField(
         _("weight"),
         default=1,
-        validators=[MaxValueValidator(1000)],
+        validators=[MaxValueValidator(MOST_WEIGHT)],
         help_text=_("How much it counts beside the others. 0: shown, not counted."),
     )
     knock_out = models.BooleanField(
@@ -164,13 +114,18 @@ class IcpItem(models.Model):
         ordering = ["version", "order", "id"]
         constraints = [
             models.UniqueConstraint(fields=["version", "key"], name="icpitem_key_once"),
-            models.CheckConstraint(condition=Q(weight__lte=1000), name="icpitem_weight_to_1000"),
+            models.CheckConstraint(condition=Q(weight__lte=MOST_WEIGHT), name="icpitem_weight_to_1000"),
             models.CheckConstraint(
                 condition=Q(kind="rule", rule__isnull=False) | (~Q(kind="rule") & Q(rule__isnull=True)),
                 name="icpitem_rule_where_kind_is_rule",
             ),
         ]
-        triggers = _draft_only()
+        triggers = draft_only_triggers(
+            "icpitem",
+            "segmentation_icpversion",
+            "{row}.version_id",
+            "A published version of a profile cannot be changed; make a draft of it first.",
+        )
 
     def __str__(self):
         return gettext(self.text)
@@ -208,6 +163,7 @@ class IcpAnswer(models.Model):
         related_name="+",
     )
     answered_at = models.DateTimeField(_("answered"), db_default=Now())
+    txid = TransactionIdField(db_default=Func(function="pg_current_xact_id"), editable=False)
 
     class Meta:
         verbose_name = _("answer")
@@ -222,7 +178,8 @@ class IcpAnswer(models.Model):
                 F("answered_at").desc(),
                 F("id").desc(),
                 name="icpanswer_last",
-            )
+            ),
+            models.Index(fields=["txid"], name="icpanswer_txid"),  # what was answered since a snapshot
         ]
         constraints = [
             models.CheckConstraint(
@@ -283,6 +240,13 @@ class IcpAssessment(models.Model):
     )
     made_at = models.DateTimeField(_("from"))
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
+    due_at = models.DateTimeField(
+        _("due"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When a rule may begin or cease to hold by itself: a window moves on. Empty: never."),
+    )
 
     class Meta:
         verbose_name = _("fit of an account")
@@ -292,6 +256,12 @@ class IcpAssessment(models.Model):
             # The history of an account; the present fit of all accounts by grade.
             models.Index(F("account"), F("version"), F("made_at").desc(), name="icpassessment_history"),
             models.Index(fields=["version", "grade"], condition=Q(ended_at__isnull=True), name="icpassessment_grades"),
+            # Whom time alone may have changed.
+            models.Index(
+                fields=["version", "due_at"],
+                condition=Q(ended_at__isnull=True, due_at__isnull=False),
+                name="icpassessment_due",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -313,3 +283,25 @@ class IcpAssessment(models.Model):
 
     def __str__(self):
         return f"{self.account}: {self.grade or '-'}"
+
+
+class IcpRun(models.Model):
+    """Up to which state of the facts all accounts were assessed by a version: what changed since comes next."""
+
+    version = models.OneToOneField(
+        IcpVersion, models.CASCADE, primary_key=True, verbose_name=_("version"), related_name="run"
+    )
+    snapshot = models.TextField(_("snapshot"), help_text=_("The state of the database the facts were read from."))
+    reads = models.JSONField(
+        _("histories read"),
+        default=dict,
+        help_text=_("By name of the journey: the history its stages were read from, and the snapshot of that."),
+    )
+    made_at = models.DateTimeField(_("assessed"))
+
+    class Meta:
+        verbose_name = _("run of assessments")
+        verbose_name_plural = _("runs of assessments")
+
+    def __str__(self):
+        return f"{self.version}: {self.made_at:%Y-%m-%d %H:%M}"

@@ -1,9 +1,25 @@
 """Ideal customer profiles: finding them and what people answered."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import NotFoundError, closest
-from segmentation.models import IcpAnswer, IcpProfile, IcpVersion
+from segmentation.models import IcpAnswer, IcpItem, IcpProfile, IcpVersion
+
+# What a document says of an item, each with what it is where the document does not say.
+ITEM_DEFAULTS: dict[str, Any] = {
+    "key": "",
+    "section": IcpItem.Section.CUSTOM.value,
+    "text": "",
+    "help": "",
+    "kind": IcpItem.Kind.YES_NO.value,
+    "rule": None,
+    "weight": 1,
+    "knock_out": False,
+    "unknown": IcpItem.Unknown.LEAVE_OUT.value,
+}
 
 
 def find_profile(key: str) -> IcpProfile:
@@ -58,3 +74,31 @@ def all_answers(account_id: int) -> Answers:
     for answer in rows:
         found.setdefault((answer.profile_id, answer.item_key, answer.kind), []).append(answer)
     return found
+
+
+def profile_document(version: IcpVersion) -> dict[str, Any]:
+    """The items of a version in their order, as they are edited, saved and sent."""
+    rows = version.items.order_by("order", "id")
+    return {"items": [{name: _in_document(name, getattr(item, name)) for name in ITEM_DEFAULTS} for item in rows]}
+
+
+def _in_document(name: str, value: Any) -> Any:
+    if name != "rule" or value is None:
+        return value
+
+    def terms(part: str) -> list[dict[str, Any]]:
+        return [{"params": {}, "negate": False, **term} for term in value.get(part) or ()]
+
+    return {"name": "", "at_least": None, **value, "scope": terms("scope"), "criteria": terms("criteria")}
+
+
+def items_of(version: IcpVersion, document: Mapping[str, Any]) -> list[IcpItem]:
+    """The items of a document that has no problems, not stored."""
+
+    def item(order: int, row: Mapping[str, Any]) -> IcpItem:
+        fields = {**ITEM_DEFAULTS, **row}
+        if fields["kind"] != IcpItem.Kind.RULE:
+            fields["rule"] = None
+        return IcpItem(version=version, order=order, **fields)
+
+    return [item(order, row) for order, row in enumerate(document["items"], start=1)]

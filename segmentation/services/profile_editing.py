@@ -1,17 +1,22 @@
 """Editing ideal customer profiles as whole documents: the texts of a profile, the items of a draft."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from segmentation.errors import ConflictError, InvalidValueError
+from segmentation.engine.params import is_storable
+from segmentation.errors import InvalidValueError, ProblemError
 from segmentation.models import IcpItem, IcpProfile, IcpVersion
-from segmentation.services.profiles import item_problems
+from segmentation.models.icp import MOST_WEIGHT
+from segmentation.selectors.profiles import ITEM_DEFAULTS, items_of
+from segmentation.services.profiles import item_problems, refuse_published
 
 MOST_ITEMS = 200
+_KEY = re.compile(r"[-a-zA-Z0-9_]{1,60}")
 
 
 @transaction.atomic
@@ -40,14 +45,16 @@ def save_profile_draft(
 
     Raises:
         ConflictError: the version is published.
-        InvalidValueError: an item cannot be used; the field says which one, as `items.2.weight`. Nothing is stored.
-        RuleError: an item's rule cannot be used; likewise.
+        ProblemError: the first of `checklist_problems`; nothing is stored.
     """
-    version = _locked_draft(version)
+    version = IcpVersion.objects.select_for_update(of=("self",)).select_related("profile").get(pk=version.pk)
+    refuse_published(version)
     if items is not None:
-        rows = _checked_items(version, items)
+        problems = checklist_problems({"items": items})
+        if problems:
+            raise problems[0]
         version.items.all().delete()
-        IcpItem.objects.bulk_create(rows)
+        IcpItem.objects.bulk_create(items_of(version, {"items": items}))
     if note is not None:
         version.note = note
         version.save(update_fields=["note"])
@@ -56,56 +63,146 @@ def save_profile_draft(
 
 @transaction.atomic
 def discard_profile_draft(*, version: IcpVersion) -> None:
-    """Remove a draft. Raises ConflictError for a published version, which is kept."""
-    _locked_draft(version).delete()
-
-
-def _locked_draft(version: IcpVersion) -> IcpVersion:
+    """Remove a draft; answers stay. Raises ConflictError for a published version, which is kept."""
     found = IcpVersion.objects.select_for_update(of=("self",)).select_related("profile").get(pk=version.pk)
-    if not found.is_draft:
-        raise ConflictError(
-            _("%(value)s is published and never changes."),
-            code="published",
-            field="version",
-            value=str(found),
-            remedy=_("Make a draft of it and change that."),
-        )
-    return found
+    refuse_published(found)
+    found.delete()
 
 
-def _checked_items(version: IcpVersion, items: Sequence[Mapping[str, Any]]) -> list[IcpItem]:
-    if len(items) > MOST_ITEMS:
-        raise InvalidValueError(
-            _("A checklist with %(value)s items is too long."),
-            code="too_many_items",
-            field="items",
-            value=len(items),
-            remedy=_("Use at most %(most)d: what nobody answers says nothing."),
-            params={"most": MOST_ITEMS},
-        )
-    rows: list[IcpItem] = []
-    for place, values in enumerate(items):
-        where = f"items.{place}"
-        row = IcpItem(version=version, order=place, **values)
-        if row.kind != IcpItem.Kind.RULE and row.rule in ({}, "", []):
-            row.rule = None
-        try:
-            row.clean_fields(exclude={"version"})
-        except ValidationError as error:
-            raise _first(error, f"{where}.") from None
-        for problem in item_problems(row.kind, row.rule):
-            problem.field = f"{where}.{problem.field}"
-            raise problem
-        if any(row.key == other.key for other in rows):
-            raise InvalidValueError(
-                _("Two items have the key “%(value)s”."),
-                code="key_taken",
-                field=f"{where}.key",
-                value=row.key,
-                remedy=_("Give each item a key of its own: answers belong to it."),
+def checklist_problems(document: Any) -> list[ProblemError]:
+    """Everything that keeps a document from being a checklist, each with its path, such as `items.3.weight`.
+
+    A checklist without items can be saved; publishing it is refused.
+    """
+    rows = document.get("items") if isinstance(document, Mapping) else None
+    if not isinstance(rows, list | tuple):
+        return [
+            InvalidValueError(
+                _("The checklist is not a list of items."),
+                code="wrong_type",
+                field="items",
+                remedy=_('Write {"items": […]}.'),
             )
-        rows.append(row)
-    return rows
+        ]
+    problems: list[ProblemError] = []
+    if len(rows) > MOST_ITEMS:
+        problems.append(
+            InvalidValueError(
+                _("%(value)s items are too many."),
+                code="too_many_items",
+                field="items",
+                value=len(rows),
+                remedy=_("Keep to %(most)s."),
+                params={"most": MOST_ITEMS},
+            )
+        )
+    seen: set[str] = set()
+    for i, row in enumerate(rows[:MOST_ITEMS]):
+        for problem in _row_problems(row, seen):
+            problem.field = f"items.{i}.{problem.field}" if problem.field else f"items.{i}"
+            problems.append(problem)
+    return problems
+
+
+def _row_problems(row: Any, seen: set[str]) -> Iterator[ProblemError]:
+    """What is wrong with one item of a document; its key is added to those seen."""
+    if not isinstance(row, Mapping):
+        yield InvalidValueError(
+            _("An item is not an object."), code="wrong_type", remedy=_('Write {"key": …, "text": …}.')
+        )
+        return
+    for name in set(row) - set(ITEM_DEFAULTS):
+        yield InvalidValueError(
+            _("There is no “%(field)s” here."),
+            code="unknown_key",
+            field=str(name),
+            remedy=_("An item has: %(known)s."),
+            params={"known": ", ".join(ITEM_DEFAULTS)},
+        )
+    item = {**ITEM_DEFAULTS, **row}
+    yield from _key_problems(item["key"], seen)
+    yield from _text_problems(item, "text")
+    yield from _text_problems(item, "help")
+    if isinstance(item["text"], str) and not item["text"].strip():
+        yield InvalidValueError(
+            _("The item says nothing."),
+            code="empty",
+            field="text",
+            remedy=_("Write what is true of an account that fits."),
+        )
+    for name, choices in (("section", IcpItem.Section), ("kind", IcpItem.Kind), ("unknown", IcpItem.Unknown)):
+        if item[name] not in choices.values:
+            yield InvalidValueError(
+                _("“%(value)s” cannot be chosen here."),
+                code="unknown_choice",
+                field=name,
+                value=item[name],
+                remedy=_("Choose one of: %(known)s."),
+                params={"known": ", ".join(choices.values)},
+            )
+    weight = item["weight"]
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MOST_WEIGHT:
+        yield InvalidValueError(
+            _("“%(value)s” is no weight."),
+            code="bad_weight",
+            field="weight",
+            value=weight,
+            remedy=_("Enter a whole number from 0 to %(most)s."),
+            params={"most": MOST_WEIGHT},
+        )
+    if not isinstance(item["knock_out"], bool):
+        yield InvalidValueError(
+            _("“%(value)s” is neither yes nor no."),
+            code="wrong_type",
+            field="knock_out",
+            value=item["knock_out"],
+            remedy=_("Write true or false."),
+        )
+    if item["kind"] in IcpItem.Kind.values:
+        yield from item_problems(item["kind"], item["rule"])
+
+
+def _key_problems(key: Any, seen: set[str]) -> Iterator[ProblemError]:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        yield InvalidValueError(
+            _("“%(value)s” cannot be the key of an item."),
+            code="bad_key",
+            field="key",
+            value=key,
+            remedy=_("Use up to 60 Latin letters, digits and hyphens."),
+        )
+        return
+    if key in seen:
+        yield InvalidValueError(
+            _("Two items have the key “%(value)s”."),
+            code="key_taken",
+            field="key",
+            value=key,
+            remedy=_("Give each item a key of its own: answers belong to it."),
+        )
+    seen.add(key)
+
+
+def _text_problems(item: Mapping[str, Any], name: str) -> Iterator[ProblemError]:
+    value = item[name]
+    most: int = IcpItem._meta.get_field(name).max_length  # type: ignore[assignment,union-attr]
+    if not isinstance(value, str) or not is_storable(value):
+        yield InvalidValueError(
+            _("“%(value)s” is no text that can be stored."),
+            code="wrong_type",
+            field=name,
+            value=value,
+            remedy=_("Enter a text."),
+        )
+    elif len(value) > most:
+        yield InvalidValueError(
+            _("The text has %(length)d characters."),
+            code="too_long",
+            field=name,
+            value=value,
+            remedy=_("Shorten it to %(most)d."),
+            params={"length": len(value), "most": most},
+        )
 
 
 def _first(error: ValidationError, prefix: str) -> InvalidValueError:

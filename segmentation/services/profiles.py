@@ -13,9 +13,9 @@ from segmentation.engine.documents import rule_problems
 from segmentation.engine.fit import SCALE
 from segmentation.errors import ConflictError, InvalidValueError, NotFoundError, ProblemError
 from segmentation.models import Account, IcpAnswer, IcpItem, IcpProfile, IcpVersion
+from segmentation.ready_made import ITEMS
+from segmentation.selectors.profiles import items_of, profile_document
 from segmentation.services.users import Actor, author
-
-_COPIED = ("key", "section", "order", "text", "help", "kind", "rule", "weight", "knock_out", "unknown")
 
 
 @transaction.atomic
@@ -42,10 +42,13 @@ def create_profile(*, key: str, name: str, description: str = "", user: Actor = 
 
 
 @transaction.atomic
-def create_profile_draft(*, profile: IcpProfile, user: Actor = None, based_on: IcpVersion | None = None) -> IcpVersion:
+def create_profile_draft(
+    *, profile: IcpProfile, user: Actor = None, based_on: IcpVersion | None = None, is_empty: bool = False
+) -> IcpVersion:
     """A draft that begins as a copy of `based_on` (default: the newest published version).
 
-    Items keep their keys, so answers stay with them. Raises ConflictError if there is a draft already.
+    Items keep their keys, so answers stay with them. The first version of a profile begins with the ready-made
+    checklist. is_empty: begin without items. Raises ConflictError if there is a draft already.
     """
     IcpProfile.objects.select_for_update().get(pk=profile.pk)
     draft = profile.versions.filter(state=IcpVersion.State.DRAFT).first()
@@ -61,12 +64,22 @@ def create_profile_draft(*, profile: IcpProfile, user: Actor = None, based_on: I
     source = based_on or profile.versions.filter(state=IcpVersion.State.PUBLISHED).order_by("-number").first()
     number = (profile.versions.aggregate(most=Max("number"))["most"] or 0) + 1
     version = IcpVersion.objects.create(profile=profile, number=number, created_by=author(user))
-    if source:
-        IcpItem.objects.bulk_create(
-            IcpItem(version=version, **{name: getattr(item, name) for name in _COPIED})
-            for item in source.items.order_by("order", "id")
-        )
+    if not is_empty:
+        document = profile_document(source) if source else {"items": ITEMS}
+        IcpItem.objects.bulk_create(items_of(version, document))
     return version
+
+
+def refuse_published(version: IcpVersion) -> None:
+    """Raise ConflictError for a version that is no draft."""
+    if not version.is_draft:
+        raise ConflictError(
+            _("%(value)s is published and never changes."),
+            code="published",
+            field="version",
+            value=str(version),
+            remedy=_("Make a draft of it and change that."),
+        )
 
 
 def item_problems(kind: str, rule: Any) -> list[ProblemError]:
@@ -88,7 +101,7 @@ def item_problems(kind: str, rule: Any) -> list[ProblemError]:
                 _("The item is answered by a rule, and there is none."),
                 code="rule_missing",
                 field="rule",
-                remedy=_('Write {"criteria": […]}, or let a person answer it.'),
+                remedy=_("Add a criterion, or let a person answer it."),
             )
         ]
     return [*rule_problems(rule)]
@@ -104,14 +117,7 @@ def publish_profile_version(*, version: IcpVersion, user: Actor = None) -> IcpVe
         RuleError: an item's rule cannot be used; the field names the item.
     """
     version = IcpVersion.objects.select_for_update().select_related("profile").get(pk=version.pk)
-    if not version.is_draft:
-        raise ConflictError(
-            _("%(value)s is published and never changes."),
-            code="published",
-            field="version",
-            value=str(version),
-            remedy=_("Make a draft of it and change that."),
-        )
+    refuse_published(version)
     items = list(version.items.all())
     if not any(item.weight for item in items):
         raise InvalidValueError(

@@ -1,13 +1,17 @@
 """The rule editor: who may do what, what is saved, what is refused and where, and that its counts are the engine's."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
 
+from journey.admin.checklist_editor import checklist_words
 from journey.admin.rules_editor import without_refs
 from journey.admin.rules_schema import editor_schema, editor_words
 from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
@@ -36,6 +40,14 @@ def standard():
 @pytest.fixture
 def draft(standard):
     return create_draft(journey=standard)
+
+
+MODULES = Path(finders.find("journey/rules/journey.js")).parent
+
+
+def words_asked_for(without):
+    scripts = [path.read_text() for path in MODULES.glob("*.js") if path.stem not in without]
+    return {a or b for a, b in re.findall(r'\bwords\.([a-z_]+)|\bsay\("([a-z_]+)"', "".join(scripts))}
 
 
 def page(version, name="rules"):
@@ -483,15 +495,19 @@ class TestPage:
         }
 
     @pytest.mark.parametrize("unit", ["account", "contact", "opportunity"])
-    def test_every_word_the_script_asks_for_is_there(self, unit):
-        import re
-        from pathlib import Path
+    def test_every_word_the_scripts_ask_for_is_there(self, unit):
+        assert words_asked_for(without=("items", "checklist")) <= set(editor_words(unit))
 
-        from django.contrib.staticfiles import finders
+    def test_every_word_the_scripts_of_a_checklist_ask_for_is_there(self):
+        assert words_asked_for(without=("stages", "weights", "journey")) <= set(checklist_words())
 
-        script = Path(finders.find("journey/rules.js")).read_text(encoding="utf-8")
-        asked = set(re.findall(r'\bwords\.([a-z_]+)|\bsay\("([a-z_]+)"', script))
-        assert {a or b for a, b in asked} <= set(editor_words(unit))
+    def test_a_module_imports_what_there_is(self):
+        for path in MODULES.glob("*.js"):
+            for names, other in re.findall(r'^import \{([^}]+)\} from "\./(\w+\.js)";', path.read_text(), re.MULTILINE):
+                text = (MODULES / other).read_text()
+                for name in names.split(","):
+                    exported = rf"^export (async )?(function|const|let) ({name.strip()}\b|\{{[^}}]*\b{name.strip()}\b)"
+                    assert re.search(exported, text, re.MULTILINE), f"{path.name}: {name.strip()} from {other}"
 
     def test_a_draft_without_stages_opens(self, admin_client):
         journey = Journey.objects.create(key="bare", name="Bare")

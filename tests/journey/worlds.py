@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import random
 from typing import Any
 
 from journey.documents import install_journeys
@@ -18,7 +19,7 @@ from journey.models import (
 )
 from journey.selectors.histories import current_history
 from scoring.models import Activity, ActivityType
-from segmentation.models import Account, Contact, FlagType, IcpItem, IcpProfile, IcpVersion
+from segmentation.models import Account, AccountFlag, Contact, FlagType, IcpItem, IcpProfile, IcpVersion
 from segmentation.ready_made import install_profile
 
 _numbers = itertools.count(1)
@@ -118,3 +119,73 @@ def install_journeys_only() -> None:
     """The ready-made journeys and flags, without activity types or CRM stages: for tests that import their own."""
     install_journeys(Journey, JourneyVersion, Stage, EntryRule, Criterion)
     FlagType.objects.get_or_create(key="disqualified", defaults={"name": "Disqualified"})
+
+
+class RandomWorld:
+    """Random facts in the database, changed step by step in every way facts change."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.accounts = [account(tier=self.random.choice([1, 2, 3, None])) for _n in range(12)]
+        self.contacts = [
+            contact(
+                self.random.choice(self.accounts),
+                seniority=self.random.choice(["vp", "manager", "other", "c_level", ""]),
+                buying_role=self.random.choice(["user", "evaluator", "decision_maker", ""]),
+            )
+            for _n in range(30)
+        ]
+        self.deals = [deal(self.random.choice([*self.accounts, None])) for _n in range(15)]
+
+    def step(self) -> None:
+        r = self.random
+        kind = r.choice(
+            ["activity"] * 6 + ["change"] * 3 + ["move", "remove", "contact", "tier", "flag", "deal", "removed change"]
+        )
+        person = r.choice(self.contacts)
+        if kind == "activity":
+            by = r.choice([person, None])
+            of = r.choice(self.accounts) if by is None or r.random() < 0.2 else by.account
+            when = r.choice([r.randrange(200), r.uniform(0, 200)])
+            activity(
+                of,
+                r.choice(list(TYPES)),
+                when,
+                by,
+                seconds=r.choice([None, 0, 600, 3600]),
+                outcome=r.choice(["", "held"]),
+            )
+        elif kind == "change":
+            change(
+                r.choice(self.deals),
+                r.choice(list(CRM_STAGES)),
+                r.choice([None, *([r.randrange(200)] * 6)]),
+                r.randrange(3),
+            )
+        elif kind == "move" and Activity.objects.exists():
+            row = r.choice(list(Activity.objects.all()))
+            Activity.objects.filter(pk=row.pk).update(account=r.choice(self.accounts))
+        elif kind == "remove" and Activity.objects.exists():
+            r.choice(list(Activity.objects.all())).delete()
+        elif kind == "contact":
+            Contact.objects.filter(pk=person.pk).update(
+                seniority=r.choice(["vp", "manager", ""]), account=r.choice(self.accounts)
+            )
+            person.refresh_from_db()
+        elif kind == "tier":
+            Account.objects.filter(pk=r.choice(self.accounts).pk).update(tier=r.choice([1, 2, 3]))
+        elif kind == "flag":
+            flag = FlagType.objects.get(key="disqualified")
+            of, begin = r.choice(self.accounts), r.randrange(200)
+            if not AccountFlag.objects.filter(account=of).exists():
+                AccountFlag.objects.create(
+                    account=of, flag_type=flag, start_at=day(begin), end_at=day(begin + 20), reason="test"
+                )
+        elif kind == "deal":
+            row = r.choice(self.deals)
+            row.account = r.choice([*self.accounts, None])
+            row.save()
+        elif kind == "removed change":
+            row = r.choice(self.deals).changes.first()
+            if row:
+                row.delete()

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from journey.management.base import JourneyCommand
-from journey.selectors.assessments import STATES, assessment_details, present_assessment, state_name
+from journey.selectors.assessments import STATES, fit_now, state_name
 from journey.selectors.journeys import find_entity
 from journey.services.assessments import Assessed, assess
 from segmentation.selectors.profiles import find_profile
@@ -22,19 +23,22 @@ class Command(JourneyCommand):
         parser.add_argument(
             "--account", metavar="ID", help="one account by external id, domain, name or primary key, with its reasons"
         )
+        parser.add_argument(
+            "--full", action="store_true", help="look at every account, not only where something may have changed"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, **options: Any) -> None:
         profile = find_profile(options["profile"]) if options["profile"] else None
         if options["account"] is None:
-            results = assess(profile=profile)
+            results = assess(profile=profile, full=options["full"])
             found: list[Any] = [result.as_dict() for result in results]
             text = "\n".join(_summary(result) for result in results) or _("No profile is published.")
         else:
             account = find_entity("account", options["account"])
-            results = assess(profile=profile, account_ids=[account.pk])
-            present = [present_assessment(result.version, account) for result in results]
-            found = [assessment_details(assessment) for assessment in present if assessment]
+            at = timezone.now()
+            assess(profile=profile, account_ids=[account.pk])
+            found = [details for version, details in fit_now(account, at) if profile in (None, version.profile)]
             text = "\n\n".join(_reasons(details) for details in found) or _("No profile is published.")
         self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) if options["json"] else text)
 
@@ -44,10 +48,11 @@ def _summary(result: Assessed) -> str:
     grades = ", ".join(
         f"{_('no grade') if grade == 'none' else grade} {count}" for grade, count in result.grades.items()
     )
-    return _("%(version)s: %(number)s (%(grades)s), %(changed)s changed") % {
+    return _("%(version)s: %(number)s (%(grades)s), %(looked_at)s looked at, %(changed)s changed") % {
         "version": result.version,
         "number": number,
         "grades": grades,
+        "looked_at": result.looked_at,
         "changed": result.changed,
     }
 
@@ -80,6 +85,9 @@ def _item(item: dict[str, Any]) -> str:
         words.append(f"{item['points']} %")
     if item["knocked_out"]:
         words.append(_("knock-out"))
-    if item["answers"] and item["answers"][0]["by"]:
-        words.append(item["answers"][0]["by"])
-    return ", ".join(words)
+    if item["answers"]:
+        last = item["answers"][0]
+        words.append(f"{last['by'] or '–'} {last['at'][:10]}")
+    if item["conflict"]:
+        words.append(_("people differ"))
+    return ", ".join([*words, *(f"{figure['criterion']}: {figure['found']}" for figure in item["figures"])])

@@ -21,7 +21,7 @@
         font: {color: ink, size: 11},
       };
     }
-    if (width < 640) axis.nticks = 4;
+    if (width < 640 && axis.type !== "category") axis.nticks = 4;
     const upright = {...layout.yaxis, gridcolor: grid, linecolor: grid, zerolinecolor: grid};
     return {
       ...layout,
