@@ -31,7 +31,7 @@ SETTINGS = [
     ProfileAnswerViewSet,
     AssessmentViewSet,
 ]
-INSIDE = {"fingerprint"}  # of the answers of an assessment: a number that means nothing outside
+INSIDE = {"fingerprint", "txid"}  # of the answers of an assessment, of the change feed: they mean nothing outside
 
 
 def columns(view):

@@ -91,7 +91,7 @@ def test_a_profile_is_made_edited_published_and_copied(api):
         ({"weight": 1001}, "items.0.weight", "max_value"),
         ({"kind": "maybe"}, "items.0.kind", "invalid_choice"),
         ({"key": "values"}, "items.1.key", "key_taken"),
-        ({"key": "no key"}, "items.0.key", "invalid"),
+        ({"key": "no key"}, "items.0.key", "bad_key"),
         ({"kind": "rule"}, "items.0.rule", "rule_missing"),
         ({"rule": {"criteria": [{"kind": "field"}]}}, "items.0.rule", "needless_rule"),
         ({"knockout": True}, "items.0.knockout", "unknown_field"),
@@ -224,7 +224,7 @@ def test_of_a_batch_with_one_bad_answer_nothing_is_stored(api, published, acme):
 
 def test_accounts_are_assessed_now_or_all_in_the_background(api, published, acme):
     found = api.post("assessments/assess/", {"profile": "best", "accounts": ["id:A-1"]}).json()
-    assert found == [{"profile": "best", "version": 1, "accounts": 1, "changed": 1,
+    assert found == [{"profile": "best", "version": 1, "mode": "some", "accounts": 1, "looked_at": 1, "changed": 1,
                       "grades": {"none": 1, "A": 0, "B": 0, "C": 0, "D": 0}}]  # fmt: skip
     queued = api.post("assessments/assess/", {"profile": "best"})
     assert (queued.status_code, queued.json()["job"]) == (202, Job.objects.get().pk)
