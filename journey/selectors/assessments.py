@@ -1,7 +1,7 @@
 """How well accounts fit, for people and programs: what was assessed, what holds right now and why, and what is due."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,14 @@ from django.utils.translation import gettext
 
 from journey.facts.loading import Needs, rule_facts
 from journey.models import History
-from journey.selectors.checklists import Checklist, evaluate_checklists, read_checklist, reasons_of
+from journey.selectors.checklists import (
+    Checklist,
+    Evaluation,
+    checklist_of,
+    evaluate_checklists,
+    read_checklist,
+    reasons_of,
+)
 from journey.selectors.comparisons import how_many, term_words
 from journey.selectors.explanations import TermResult, instant_of, term_result
 from journey.selectors.histories import affected_entities, current_history
@@ -250,53 +257,59 @@ def fit_now(account: Account, at: dt.datetime) -> list[tuple[IcpVersion, dict[st
     answers = all_answers(account.pk)
     stored = IcpAssessment.objects.filter(account=account, version__in=versions, ended_at__isnull=True)
     since = dict(stored.values_list("version_id", "made_at"))
-    shown: list[tuple[IcpVersion, dict[str, Any]]] = []
+    checklists: list[Checklist] = []
+    problems: dict[int, str] = {}
     for version in versions:
         try:
-            checklist = read_checklist(version)
+            checklists.append(checklist_of(version, version.items.all()))
         except RuleError as error:
-            shown.append((version, {"problem": str(error)}))
-            continue
-        [found] = evaluate_checklists([checklist], at, [account.pk])
-        if not len(found.ids):  # deleted meanwhile
-            continue
-        fits = found.fits
-        score, due = int(fits.score[0]), int(found.due[0])
-        details = {
+            problems[version.pk] = str(error)
+    with one_snapshot():
+        found = {one.checklist.version.pk: one for one in evaluate_checklists(checklists, at, [account.pk])}
+        figures = _figures(checklists, account.pk, instant_of(at))
+
+    def details(version: IcpVersion, one: Evaluation) -> dict[str, Any]:
+        score, due = int(one.fits.score[0]), int(one.due[0])
+        reasons = reasons_of(one.checklist, one.points[:, 0], one.fits.knocked_out[:, 0])
+        return {
             "account": {"id": account.pk, "external_id": account.external_id, "name": account.name},
             "profile": version.profile.key,
             "version": version.number,
             "score": None if score == NO_VERDICT else score / 100,
-            "grade": GRADES[fits.grade[0]] or None,
-            "coverage": int(fits.coverage[0]) / 100,
+            "grade": GRADES[one.fits.grade[0]] or None,
+            "coverage": int(one.fits.coverage[0]) / 100,
             "since": since[version.pk].isoformat() if version.pk in since else None,
             "due": None if due == FAR_FUTURE else _moment(due).isoformat(),
-            "items": _item_details(
-                version,
-                reasons_of(checklist, found.points[:, 0], fits.knocked_out[:, 0]),
-                answers,
-                _figures(checklist, account.pk, instant_of(at)),
-            ),
+            "items": _item_details(version, reasons, answers, figures.get(version.pk, {})),
         }
-        shown.append((version, details))
-    return shown
+
+    return [
+        (version, {"problem": problems[version.pk]} if version.pk in problems else details(version, found[version.pk]))
+        for version in versions
+        if version.pk in problems or len(found[version.pk].ids)  # else the account was deleted meanwhile
+    ]
 
 
 def _moment(instant: int) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=instant)
 
 
-def _figures(checklist: Checklist, account_id: int, instant: int) -> dict[str, list[TermResult]]:
-    """The criteria of each rule at an instant with the figures behind them, by key of the item."""
-    if not checklist.rules:
+def _figures(checklists: Sequence[Checklist], account_id: int, instant: int) -> dict[int, dict[str, list[TermResult]]]:
+    """The criteria of each rule at an instant with the figures behind them, by version and key of the item."""
+    rules = [rule for checklist in checklists for rule in checklist.rules]
+    if not rules:
         return {}
     only = np.array([account_id], dtype=np.int64)
     with one_snapshot() as connection:
-        facts = next(iter(rule_facts(connection, Needs.of_rules(checklist.rules), only)), None)
+        facts = next(iter(rule_facts(connection, Needs.of_rules(rules), only)), None)
     if facts is None or not len(facts):
         return {}
-    steps = {criterion: criterion.steps(facts) for criterion in checklist.program.criteria}
+    criteria = {criterion for checklist in checklists for criterion in checklist.program.criteria}
+    steps = {criterion: criterion.steps(facts) for criterion in criteria}
     return {
-        checklist.items[row].key: [term_result(term, facts, steps, instant) for term in rule.terms]
-        for row, rule in zip(checklist.rule_rows, checklist.rules, strict=True)
+        checklist.version.pk: {
+            checklist.items[row].key: [term_result(term, facts, steps, instant) for term in rule.terms]
+            for row, rule in zip(checklist.rule_rows, checklist.rules, strict=True)
+        }
+        for checklist in checklists
     }

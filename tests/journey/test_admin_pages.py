@@ -139,7 +139,7 @@ def test_every_row_opens_with_few_queries(admin_client, cast, model):
         assert row is None  # nothing waits in a test
         return
     assert row is not None, f"the cast has no {model._meta.label}"
-    opened(admin_client, page(model, "change", row.pk), 44)
+    opened(admin_client, page(model, "change", row.pk), 50)
     opened(admin_client, page(model, "history", row.pk), 8)
 
 
