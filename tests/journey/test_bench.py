@@ -141,7 +141,7 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         Result("import_activities", 10.0, [1.0], [1.0], rows=49_999).as_dict(),
         Result("propose_race", 10.0, [1.0], [1.0], rows=99).as_dict(),
     ]
-    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 7
+    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 8
 
 
 def test_a_server_that_is_not_there_is_noticed_before_anything_is_made(monkeypatch):
