@@ -1,6 +1,7 @@
 """Importing a file: upload it, look at it, say which column is what, try it out, store it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -21,13 +22,13 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from segmentation.admin.base import ReadOnlyAdmin, admin_url, chip, link
+from segmentation.admin.base import GREY, ReadOnlyAdmin, admin_url, chip, link
 from segmentation.errors import ProblemError
 from segmentation.imports.fields import Field
-from segmentation.imports.flags import flag_text
+from segmentation.imports.flags import flag_text, outcome_text
 from segmentation.imports.mapping import CUSTOM_TYPES
 from segmentation.imports.targets import get_target, targets
-from segmentation.models import ImportMapping, ImportRun, ImportTarget, Job
+from segmentation.models import ImportMapping, ImportRun, ImportTarget, Job, TargetList
 from segmentation.services.imports import FileLook, load_spec, save_mapping
 from segmentation.services.uploads import (
     CHECKED_BYTES,
@@ -36,6 +37,7 @@ from segmentation.services.uploads import (
     import_upload,
     is_large,
     look_at_upload,
+    match_report_path,
     request_import,
     store_upload,
     upload_path,
@@ -46,6 +48,14 @@ COLOURS = {
     ImportRun.State.DONE_WITH_BAD_ROWS: "#d97706",
     ImportRun.State.FAILED: "#dc2626",
     ImportRun.State.PREVIEW: "#94a3b8",
+}
+OUTCOME_COLOURS = {
+    "added": "#16a34a",
+    "changed": "#2563eb",
+    "already": "#64748b",
+    "ambiguous": "#d97706",
+    "not_found": "#d97706",
+    "refused": "#dc2626",
 }
 STORED = {ImportRun.State.DONE, ImportRun.State.DONE_WITH_BAD_ROWS}
 SHOWN_ERRORS = 50
@@ -93,9 +103,21 @@ class UploadForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
 
+    target_list = forms.ModelChoiceField(
+        label=_("Target account list"),
+        queryset=TargetList.objects.filter(active=True),
+        to_field_name="key",
+        required=False,
+        empty_label=_("a column of the file says it"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("For members of target account lists: the list all rows are for."),
+    )
+
     def __init__(self, *args: Any, choices: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["target"].choices = choices  # type: ignore[attr-defined]
+        if ImportTarget.LIST_MEMBERS not in dict(choices):
+            del self.fields["target_list"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -106,6 +128,8 @@ class UploadForm(forms.Form):
                 gettext("This mapping is for %(target)s. Choose another, or none.")
                 % {"target": mapping.get_target_display()},
             )
+        if cleaned.get("target_list") and target and target != ImportTarget.LIST_MEMBERS:
+            self.add_error("target_list", gettext("Only members of target account lists go onto one. Leave it empty."))
         return cleaned
 
 
@@ -255,6 +279,18 @@ def report_context(run: ImportRun) -> dict[str, Any]:
             (CREATED.get(kind, kind), names[:SHOWN_NAMES], max(len(names) - SHOWN_NAMES, 0))
             for kind, names in report.get("created", {}).items()
         ],
+        "outcomes": [
+            (chip(outcome_text(name), OUTCOME_COLOURS.get(name, GREY)), count)
+            for name, count in report.get("outcomes", {}).items()
+        ],
+        "matches": [
+            {**match, "chip": chip(outcome_text(match["outcome"]), OUTCOME_COLOURS.get(match["outcome"], GREY))}
+            for match in report.get("matches", [])[:SHOWN_ERRORS]
+        ],
+        "more_matches": max(sum(report.get("outcomes", {}).values()) - SHOWN_ERRORS, 0),
+        "match_report_url": admin_url("segmentation_importrun_match_report", run.pk)
+        if match_report_path(run).is_file()
+        else None,
         "bad_rows": report.get("errors", [])[:SHOWN_ERRORS],  # "errors" is what a form of the admin has
         "more_bad_rows": max(report.get("bad", 0) - SHOWN_ERRORS, 0),
         "bad_rows_url": admin_url("segmentation_importrun_bad_rows", run.pk) if bad_rows_path(run).is_file() else None,
@@ -270,7 +306,9 @@ class ImportRunAdmin(ReadOnlyAdmin):
     list_filter = [("target", ChoicesRadioFilter), ("state", ChoicesCheckboxFilter)]
     search_fields = ["file_name"]
     sortable_by = ["created_at", "file_name"]
-    empty_text = _("Import a CSV file of accounts, contacts, activities, opportunities or their changes.")
+    empty_text = _(
+        "Import a CSV file of accounts, contacts, activities, opportunities or their changes, or of target lists."
+    )
     fieldsets = [
         (None, {"fields": [("file_name", "target"), ("state_chip", "next_step"), ("created_at", "requested_by")]}),
         (_("Details"), {"fields": ["spec", "file_sha256"], "classes": ["collapse"]}),
@@ -311,7 +349,12 @@ class ImportRunAdmin(ReadOnlyAdmin):
             url = f"<int:run_id>/{name.replace('_', '-')}/"
             return path(url, self.admin_site.admin_view(view), name=f"segmentation_importrun_{name}")
 
-        return [page("preview", self.preview_view), page("bad_rows", self.bad_rows_view), *super().get_urls()]
+        return [
+            page("preview", self.preview_view),
+            page("bad_rows", self.bad_rows_view),
+            page("match_report", self.match_report_view),
+            *super().get_urls(),
+        ]
 
     def _run(self, request: HttpRequest, run_id: int) -> ImportRun:
         """Return an import the user may go on with."""
@@ -332,7 +375,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
             request.POST or None,
             request.FILES or None,
             choices=allowed_targets(request),
-            initial={"target": request.GET.get("target", "")},
+            initial={"target": request.GET.get("target", ""), "target_list": request.GET.get("list", "")},
         )
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data
@@ -340,7 +383,8 @@ class ImportRunAdmin(ReadOnlyAdmin):
             try:
                 spec = load_spec(mapping.key) if mapping else {}
                 spec.pop("target", None)
-                run = store_upload(given["file"], target=given["target"], spec=spec, user=request.user)
+                same = {"list": given["target_list"].key} if given.get("target_list") else {}
+                run = store_upload(given["file"], target=given["target"], spec=spec, user=request.user, **same)
             except ProblemError as problem:
                 form.add_error("file", str(problem))
             else:
@@ -413,13 +457,20 @@ class ImportRunAdmin(ReadOnlyAdmin):
 
     def bad_rows_view(self, request: HttpRequest, run_id: int) -> FileResponse:
         """Hand out all bad rows of an import as CSV."""
+        return self._file(request, run_id, bad_rows_path)
+
+    def match_report_view(self, request: HttpRequest, run_id: int) -> FileResponse:
+        """Hand out what became of each row of an import as CSV."""
+        return self._file(request, run_id, match_report_path)
+
+    def _file(self, request: HttpRequest, run_id: int, path_of: Callable[[ImportRun], Path]) -> FileResponse:
         run = ImportRun.objects.filter(pk=run_id).first()
         if not self.has_view_permission(request, run):
             raise PermissionDenied
-        if run is None or not bad_rows_path(run).is_file():
+        if run is None or not path_of(run).is_file():
             raise Http404
-        name = f"bad-rows-{run.pk}.csv"
-        return FileResponse(bad_rows_path(run).open("rb"), as_attachment=True, filename=name, content_type="text/csv")
+        found = path_of(run)
+        return FileResponse(found.open("rb"), as_attachment=True, filename=found.name, content_type="text/csv")
 
     def changeform_view(
         self,

@@ -93,7 +93,20 @@ class TargetListSerializer(ShownSerializer):
 
     class Meta:
         model = TargetList
-        fields = ["id", "key", "name", "description", "tier", "active", "members", "proposed"]
+        fields = [
+            "id",
+            "key",
+            "name",
+            "description",
+            "tier",
+            "active",
+            "review_every_days",
+            "stale_after_days",
+            "accounts_per_rep",
+            "created_at",
+            "members",
+            "proposed",
+        ]
 
 
 class TargetListBody(BodySerializer):
@@ -102,6 +115,15 @@ class TargetListBody(BodySerializer):
     description = Words(required=False, allow_blank=True, max_length=300, help_text=_("What the list is for."))
     tier = TierField(required=False, help_text=_("Tier of its accounts; null: none."))
     active = YesNo(required=False, help_text=_("An inactive list takes no more accounts."))
+    review_every_days = WholeNumber(
+        required=False, allow_null=True, help_text=_("How often the list is to be looked through, in days.")
+    )
+    stale_after_days = WholeNumber(
+        required=False, help_text=_("After how many days without anything an account of the list counts as stale.")
+    )
+    accounts_per_rep = WholeNumber(
+        required=False, allow_null=True, help_text=_("How many accounts of the list a rep can work at a time.")
+    )
 
 
 class TargetListViewSet(SettingsViewSet):

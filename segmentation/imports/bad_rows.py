@@ -8,7 +8,7 @@ from pathlib import Path
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.imports.errors import FileFaultError
-from segmentation.imports.report import ErrorSink, RowError
+from segmentation.imports.report import MATCH_COLUMNS, ErrorSink, Match, RowError, UpsertReport
 
 FORMULA_SIGNS = (
     "=",
@@ -50,6 +50,22 @@ def bad_rows_file(path: Path) -> Iterator[ErrorSink]:
             writer.writerow([error.line, error.field, inert(error.value), error.code, inert(error.message)])
 
         yield write
+
+
+def write_matches(path: Path, report: UpsertReport) -> None:
+    """Write what became of each row, those that could not be read among them, as a CSV file."""
+    known = {match.row for match in report.matches}
+    unread = [
+        Match(row=error.index, line=error.line, words=error.value, outcome="refused", text=error.message)
+        for error in report.errors
+        if error.index not in known
+    ]
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(MATCH_COLUMNS)
+        for match in sorted([*report.matches, *unread], key=lambda one: (one.row, one.line or 0)):
+            told = match.as_dict()
+            writer.writerow([inert(value) if isinstance(value, str) else value for value in told.values()])
 
 
 def inert(text: str) -> str:

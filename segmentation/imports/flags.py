@@ -26,3 +26,18 @@ FLAGS = {
 def flag_text(code: str) -> str:
     """Return what a flag says, in the language of the moment."""
     return str(FLAGS.get(code, code))
+
+
+OUTCOMES = {
+    "added": _("put on the list"),
+    "changed": _("changed on the list"),
+    "already": _("on the list already as the row says"),
+    "ambiguous": _("ambiguous"),
+    "not_found": _("not found"),
+    "refused": _("refused"),
+}
+
+
+def outcome_text(code: str) -> str:
+    """Return what became of a row, in the language of the moment."""
+    return str(OUTCOMES.get(code, code))

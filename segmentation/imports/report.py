@@ -1,10 +1,12 @@
 """What became of the rows of an import."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 KEPT_ERRORS = 1000  # bad rows a report keeps in full; all of them are counted and can be sent to a sink
+KEPT_MATCHES = 200  # rows of a match report kept with an import; the file has all of them
 KEPT_EXAMPLES = 20  # rows a report names for each flag
 
 
@@ -40,6 +42,37 @@ class RowError:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """What became of a row that names an account.
+
+    Attributes:
+        words: what the row calls the account.
+        outcome: added, changed, already, ambiguous, not_found or refused.
+        account: the account it means, once that is certain.
+        matched_by: the columns that led to it.
+        state: the state the row asks for.
+        candidates: the accounts it may mean, or those with the nearest names.
+        text: why nothing was done, in the language of the moment.
+    """
+
+    row: int
+    line: int | None
+    words: str
+    outcome: str
+    account: str = ""
+    matched_by: str = ""
+    state: str = ""
+    candidates: str = ""
+    text: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in MATCH_COLUMNS}
+
+
+MATCH_COLUMNS = ("line", "words", "outcome", "account", "matched_by", "state", "candidates", "text")
+
+
+@dataclass(frozen=True, slots=True)
 class Replacement:
     """A value that the mapping replaced, or one it did not expect (then ``new`` is None and the value was kept)."""
 
@@ -66,6 +99,7 @@ class UpsertReport:
         created: what had to be made on the way: teams, activity types, CRM stages, custom fields; by kind.
         replaced, unexpected: what the mapping did to values, and the values it had not listed.
         unused_columns: columns of the file that no field takes.
+        matches: of files that name accounts, what became of each row.
         stored: False for a dry run, and for a strict import with bad rows.
     """
 
@@ -84,6 +118,7 @@ class UpsertReport:
     replaced: list[Replacement] = field(default_factory=list)
     unexpected: list[Replacement] = field(default_factory=list)
     unused_columns: list[str] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
     stored: bool = False
     seconds: float = 0.0
 
@@ -100,8 +135,13 @@ class UpsertReport:
         kept += (examples or [])[: KEPT_EXAMPLES - len(kept)]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report for JSON."""
+        """Return the report for JSON; of matches the first ones, and how many came to what."""
+        told: dict[str, Any] = {}
+        if self.matches:
+            told["outcomes"] = dict(sorted(Counter(match.outcome for match in self.matches).items()))
+            told["matches"] = [match.as_dict() for match in self.matches[:KEPT_MATCHES]]
         return {
+            **told,
             "target": self.target,
             "rows": self.rows,
             "records": self.records,

@@ -106,7 +106,7 @@ def register(target: type[Target]) -> type[Target]:
 def targets() -> dict[str, Target]:
     """Return all targets by key, in the order in which files are best imported."""
     if not _found:
-        from segmentation.imports import accounts, contacts  # noqa: F401 - they register themselves
+        from segmentation.imports import accounts, contacts, list_members  # noqa: F401 - they register themselves
 
         autodiscover_modules("imports")
         _found.append(True)

@@ -12,6 +12,7 @@ class ImportTarget(models.TextChoices):
     ACTIVITIES = "activities", _("Activities")
     OPPORTUNITIES = "opportunities", _("Opportunities")
     OPPORTUNITY_CHANGES = "opportunity-changes", _("Opportunity changes")
+    LIST_MEMBERS = "list-members", _("Members of target account lists")
 
 
 class ImportMapping(models.Model):

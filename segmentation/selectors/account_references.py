@@ -30,13 +30,17 @@ def accounts_by_domain(words: Iterable[str], accounts: QuerySet[Account]) -> Fou
     return found
 
 
-def accounts_by_name(words: Iterable[str], accounts: QuerySet[Account]) -> Found:
-    """Return which accounts have these names, whatever the case."""
+def accounts_by_name(words: Iterable[str], accounts: QuerySet[Account], *, other_names: bool = False) -> Found:
+    """Return which accounts have these names, whatever the case; also among their other names, if asked for."""
     wanted = _lowered(words)
     found: dict[str, set[int]] = defaultdict(set)
     rows = accounts.annotate(low=Lower("name")).filter(low__in=wanted).values_list("pk", "low")
     for pk, name in rows if wanted else ():
         found[name].add(pk)
+    if other_names and wanted:
+        for pk, names in accounts.exclude(other_names=[]).values_list("pk", "other_names"):
+            for name in {other.lower() for other in names} & set(wanted):
+                found[name].add(pk)
     return found
 
 

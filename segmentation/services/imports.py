@@ -68,6 +68,16 @@ def look_at_file(path: Path, target: str, *, spec: Mapping[str, Any] | None = No
     return FileLook(file, suggest_columns(file.header, fields), sample)
 
 
+def spec_with(path: Path, target: str, spec: Mapping[str, Any] | None, **constants: str) -> dict[str, Any]:
+    """Return a mapping in which fields have the same value in every row, such as the list all rows are for.
+
+    Without a mapping the other columns are found by their headings, as they are without constants. Raises ProblemError
+    when the file cannot be read.
+    """
+    columns = dict((spec or {}).get("columns") or {}) or look_at_file(path, target, spec=spec).suggested
+    return {**(spec or {}), "columns": {**columns, **{name: {"constant": word} for name, word in constants.items()}}}
+
+
 def import_file(
     target: str,
     path: Path,

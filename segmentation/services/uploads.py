@@ -11,11 +11,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
 from segmentation.errors import ConflictError, ProblemError
-from segmentation.imports.bad_rows import bad_rows_file
+from segmentation.imports.bad_rows import bad_rows_file, write_matches
 from segmentation.imports.report import UpsertReport
 from segmentation.imports.targets import get_target
 from segmentation.models import ImportRun, Job
-from segmentation.services.imports import FileLook, import_file, look_at_file, safe_file_name
+from segmentation.services.imports import FileLook, import_file, look_at_file, safe_file_name, spec_with
 from segmentation.services.jobs import Progress, request_job
 from segmentation.services.users import Actor, author
 
@@ -51,8 +51,18 @@ def bad_rows_path(run: ImportRun) -> Path:
     return uploads_folder() / f"bad-rows-{run.pk}.csv"
 
 
-def store_upload(file: "UploadedFile[bytes]", *, target: str, spec: Mapping[str, Any], user: Actor) -> ImportRun:
+def match_report_path(run: ImportRun) -> Path:
+    """Return where it is kept what became of each row of an import."""
+    return uploads_folder() / f"match-report-{run.pk}.csv"
+
+
+def store_upload(
+    file: "UploadedFile[bytes]", *, target: str, spec: Mapping[str, Any], user: Actor, **constants: str
+) -> ImportRun:
     """Keep an uploaded file and look at it.
+
+    Args:
+        constants: fields that have the same value in every row.
 
     Raises:
         ProblemError: it cannot be read as CSV; nothing is kept.
@@ -66,6 +76,7 @@ def store_upload(file: "UploadedFile[bytes]", *, target: str, spec: Mapping[str,
             out.write(chunk)
     try:
         look_at_file(path, target, spec=spec)
+        spec = spec_with(path, target, spec, **constants) if constants else spec
     except ProblemError:
         path.unlink()
         raise
@@ -112,6 +123,8 @@ def _import(run: ImportRun, *, spec: Mapping[str, Any], user: Actor, dry_run: bo
         )
     if not report.bad:
         bad_rows_path(run).unlink(missing_ok=True)
+    if report.matches:
+        write_matches(match_report_path(run), report)
     return report
 
 

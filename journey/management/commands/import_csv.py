@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from segmentation.errors import ProblemError
-from segmentation.imports.bad_rows import bad_rows_file
+from segmentation.imports.bad_rows import bad_rows_file, write_matches
 from segmentation.imports.errors import FileFaultError
-from segmentation.imports.flags import flag_text
+from segmentation.imports.flags import flag_text, outcome_text
 from segmentation.imports.report import ErrorSink, UpsertReport
 from segmentation.imports.targets import targets
 from segmentation.models import ImportTarget
-from segmentation.services.imports import import_file, load_spec, safe_file_name, save_mapping
+from segmentation.services.imports import import_file, load_spec, safe_file_name, save_mapping, spec_with
 
 FAULT, BAD_ROWS = 1, 3
 SHOWN_ERRORS = 20
@@ -44,11 +44,23 @@ class Command(BaseCommand):
             help="write all bad rows with line, value and reason to this file",
         )
 
+        parser.add_argument("--list", metavar="KEY", help="list-members: the target account list all rows are for")
+        parser.add_argument(
+            "--report", metavar="FILE.csv", type=Path, help="list-members: write what became of each row to this file"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         target, path = options["target"], options["file"]
         try:
             spec = load_spec(options["mapping"]) if options["mapping"] else None
+            if options["list"] is not None:
+                spec = spec_with(path, _of_lists(target, "list"), spec, list=options["list"])
+            if options["report"] is not None:
+                _of_lists(target, "report")
+                _spare(options["report"], [path, Path(options["mapping"] or path), options["errors"] or path], "report")
             report = self._import(target, path, spec, options)
+            if options["report"] is not None:
+                write_matches(options["report"], report)
             if options["save_mapping"] and not options["dry_run"] and report.stored:
                 save_mapping(options["save_mapping"], target, spec or {})
         except ProblemError as error:
@@ -109,6 +121,9 @@ class Command(BaseCommand):
         }
         told = _("New %(new)s, changed %(changed)s, unchanged %(same)s, duplicates %(double)s, bad %(bad)s.")
         write(told % {name: f"{count:,}" for name, count in counts.items()})
+        if report.matches:
+            outcomes = report.as_dict()["outcomes"]
+            write(", ".join(f"{outcome_text(name)}: {count:,}" for name, count in outcomes.items()))
         for kind, names in report.created.items():
             write(
                 _("Made on the way (%(kind)s): %(names)s.")
@@ -136,13 +151,26 @@ class Command(BaseCommand):
             write(_("Nothing was stored, because of the bad rows and --strict."))
 
 
-def _spare(errors: Path, read: list[Path]) -> None:
-    """Refuse to write the bad rows over one of the files that are read."""
+def _of_lists(target: str, option: str) -> str:
+    """Refuse an option that only means something for members of lists."""
+    if target != ImportTarget.LIST_MEMBERS:
+        raise FileFaultError(
+            _("--%(field)s goes with list-members only, not with “%(value)s”."),
+            code="option_not_fitting",
+            field=option,
+            value=target,
+            remedy=_("Leave it out, or import list-members."),
+        )
+    return target
+
+
+def _spare(errors: Path, read: list[Path], option: str = "errors") -> None:
+    """Refuse to write a report over one of the files that are read."""
     if any(errors.exists() and file.exists() and errors.samefile(file) for file in read):
         raise FileFaultError(
-            _("The bad rows cannot be written to “%(value)s”: that file is being imported from."),
+            _("A report cannot be written to “%(value)s”: that file is being imported from."),
             code="same_file",
-            field="errors",
+            field=option,
             value=errors.name,
-            remedy=_("Give --errors the name of another file."),
+            remedy=_("Give --%(field)s the name of another file."),
         )

@@ -41,6 +41,7 @@ class TargetListAdmin(KeyedAdmin):
     inlines = [ListReviewInline]
     empty_text = _("Make one, then choose accounts in the list of accounts and put them on it.")
     list_before_template = "admin/segmentation/targetlist/explanation.html"
+    change_form_outer_before_template = "admin/segmentation/targetlist/import.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         # Counted in the index of open rows: joined, every row of every list would be read.
