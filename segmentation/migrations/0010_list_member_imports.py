@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0008_list_upkeep'),
+        ('segmentation', '0009_icp_runs'),
     ]
 
     operations = [
