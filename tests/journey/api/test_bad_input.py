@@ -188,7 +188,7 @@ def test_random_records_are_never_a_500(api, there):
     pool = [value for value in HOSTILE.values() if not isinstance(value, str) or len(value) < 1000]
     pool += ["A-1", "O-1", "webinar", "2026-01-01", 5, "new", "won", date(2026, 1, 1).isoformat()]
     for turn in range(30):
-        target = rng.choice(list(targets()))
+        target = rng.choice([key for key in targets() if key != "list-members"])  # lists come in files
         names = [field.name for field in get_target(target).all_fields()] + ["custom", "nonsense"]
         records = [
             {
