@@ -183,8 +183,9 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     found = overview(**moments, user=request.user)
     request._shown_version = found.shown  # type: ignore[attr-defined]
     fresh = freshness(found.shown.history if found.shown else None)
-    jobs = latest_jobs() if may("segmentation.view_job") else []
-    imports = latest_imports() if may("segmentation.view_importrun") else []
+    see_jobs, see_imports = (admin.site.get_model_admin(of).has_view_permission(request) for of in (Job, ImportRun))
+    jobs = latest_jobs() if see_jobs else []
+    imports = latest_imports() if see_imports else []
     fullest = [*found.funnel, *found.parking]
     bars = _bars(fullest, now=moments["as_of"] is None)
     context.update(
@@ -221,8 +222,8 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
                 }
                 for run in imports
             ],
-            "may_see_jobs": may("segmentation.view_job"),
-            "may_see_imports": may("segmentation.view_importrun"),
+            "may_see_jobs": see_jobs,
+            "may_see_imports": see_imports,
             "may_rebuild": may("journey.add_history"),
             "rebuild_url": admin_url("journey_history_rebuild"),
             "journeys_url": admin_url("journey_journey_changelist"),

@@ -88,7 +88,7 @@ class IcpProfileAdmin(ProductAdmin):
 
     def draft_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make a draft, of the version that is posted or of the newest, and open it."""
-        if not _may(request, "add_icpversion"):
+        if not self.has_view_permission(request) or not _may(request, "add_icpversion"):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])

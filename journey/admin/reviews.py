@@ -31,6 +31,7 @@ from segmentation.admin.base import admin_url, chip, link
 from segmentation.admin.dialogs import why_form
 from segmentation.admin.target_lists import ListMembershipAdmin as PlainListMembershipAdmin
 from segmentation.models import DisqualificationRequest, ListMembership, MembershipReason
+from segmentation.selectors.access import is_limited
 from segmentation.selectors.target_lists import open_proposals, open_requests
 from segmentation.services.target_lists import review_waiting
 
@@ -81,7 +82,8 @@ class ListMembershipAdmin(PlainListMembershipAdmin):
     def review_view(self, request: HttpRequest) -> HttpResponse:
         """Show what waits, or ask about and carry out a decision on what was chosen."""
         requests_admin = self.admin_site.get_model_admin(DisqualificationRequest)
-        if not self.has_view_permission(request) or not requests_admin.has_view_permission(request):
+        may_view = self.has_view_permission(request) and requests_admin.has_view_permission(request)
+        if not may_view or is_limited(request.user):  # who asks has a page of their own
             raise PermissionDenied
         if request.method == "POST":
             return self._decide(request, requests_admin.get_queryset(request))

@@ -19,8 +19,14 @@ from segmentation.selectors.access import (
     reaches_hidden,
     sees,
     visible_to,
-    without_hidden,
 )
+
+
+def narrow_choices(form: forms.BaseForm, user: Any) -> None:
+    """Let a form offer only rows the user may see."""
+    for field in form.fields.values() if is_limited(user) else ():
+        if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:
+            field.queryset = visible_to(field.queryset.all(), user)
 
 
 class _VisibleChoices:
@@ -35,9 +41,8 @@ class _VisibleChoices:
 
     def choices(self, changelist: Any) -> Any:
         for choice in super().choices(changelist):  # type: ignore[misc]
-            for field in choice["form"].fields.values() if "form" in choice else ():
-                if isinstance(field, forms.ModelChoiceField):  # it would name whatever row the address asks for
-                    field.queryset = visible_to(field.queryset.all(), self.request.user)  # type: ignore[attr-defined,union-attr]
+            if "form" in choice:  # it would name whatever row the address asks for
+                narrow_choices(choice["form"], self.request.user)  # type: ignore[attr-defined]
             yield choice
 
 
@@ -57,7 +62,7 @@ class VisibleChangeList(ChangeList):
         links = {reaches_hidden(self.model, name, request.user) for name in request.GET} - {""}
         for link in sorted(links):
             rows = only_visible_link(rows, link, request.user)
-        return without_hidden(rows, request.user)
+        return rows
 
 
 class _VisibleFields:
@@ -137,4 +142,4 @@ class VisibleAdmin(_OwnRows, _VisibleFields):
         raise Http404(_("There is no such %(what)s.") % {"what": opts.verbose_name})
 
 
-__all__ = ["VisibleAdmin", "VisibleChangeList", "VisibleInline"]
+__all__ = ["VisibleAdmin", "VisibleChangeList", "VisibleInline", "narrow_choices"]

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from segmentation.admin.access import narrow_choices
 from segmentation.errors import ProblemError
 from segmentation.models import ListMembership, MembershipReason
 
@@ -77,6 +78,7 @@ class AskingMixin:
         """
         answered = "_form_submitted" in request.POST
         form = form_class(data=request.POST if answered else None, request=request)  # type: ignore[call-arg]
+        narrow_choices(form, request.user)
         if not answered or not form.is_valid():
             context = {
                 **self.admin_site.each_context(request),  # type: ignore[attr-defined]

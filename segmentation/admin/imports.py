@@ -340,9 +340,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
         return "-"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("segmentation.add_importrun") and any(
-            may_import(request, key) for key in targets()
-        )
+        return super().has_add_permission(request) and any(may_import(request, key) for key in targets())
 
     def get_urls(self) -> list[URLPattern]:
         def page(name: str, view: Any) -> URLPattern:
@@ -358,7 +356,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
 
     def _run(self, request: HttpRequest, run_id: int) -> ImportRun:
         """Return an import the user may go on with."""
-        if not request.user.has_perm("segmentation.add_importrun"):
+        if not super().has_add_permission(request):
             raise PermissionDenied
         run = ImportRun.objects.filter(pk=run_id).first()
         if run is None:

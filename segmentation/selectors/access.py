@@ -5,11 +5,12 @@ of accounts (`open_to_all`); a model that says neither is closed to limited user
 ask `visible_to` and know no more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db.models import ForeignKey, Model, Prefetch, Q, QuerySet
+from django.db.models import ForeignKey, Model, Q, QuerySet
+from django.db.models.query import ModelIterable
 
 from segmentation.models import (
     Account,
@@ -152,23 +153,32 @@ def hidden_links(model: type[Model], user: Any) -> dict[str, type[Model]]:
 
 
 def without_hidden(rows: QuerySet[M], user: Any) -> QuerySet[M]:
-    """Let links to rows that a user may not see read as empty, whether they were to be joined or not."""
+    """Let links to rows that a user may not see read as empty, whether they are joined or not."""
     hidden = hidden_links(rows.model, user)
     if not hidden:
         return rows
-    if joined := rows.query.select_related:
-        every = [field.name for field in rows.model._meta.concrete_fields if isinstance(field, ForeignKey)]
-        kept = [name for name in (joined if isinstance(joined, dict) else every) if name not in hidden]
-        rows = rows.select_related(None)
-        rows = rows.select_related(*kept) if kept else rows
-    known = {lookup.prefetch_to for lookup in rows._prefetch_related_lookups if isinstance(lookup, Prefetch)}  # type: ignore[attr-defined]
-    return rows.prefetch_related(
-        *(
-            Prefetch(name, _own(model._default_manager.order_by(), user))
-            for name, model in hidden.items()
-            if name not in known
-        )
-    )
+
+    class Masked(ModelIterable):  # type: ignore[type-arg]
+        """Rows as they come, and then one query for each link: which of those it leads to may be seen."""
+
+        def __iter__(self) -> Iterator[M]:
+            found = list(super().__iter__())
+            for name, model in hidden.items():
+                column = rows.model._meta.get_field(name).attname  # type: ignore[union-attr]
+                ids = {getattr(row, column) for row in found} - {None}
+                seen = (
+                    set(_own(model._default_manager.filter(pk__in=ids), user).values_list("pk", flat=True))
+                    if ids
+                    else ()
+                )
+                for row in found:
+                    if getattr(row, column) not in seen:
+                        row._state.fields_cache[name] = None  # the column stays: saving the row keeps the link
+            return iter(found)
+
+    rows = rows.all()
+    rows._iterable_class = Masked  # type: ignore[attr-defined]
+    return rows
 
 
 def reaches_hidden(model: type[Model], path: str, user: Any) -> str:
