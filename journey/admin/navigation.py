@@ -18,12 +18,21 @@ class Page(NamedTuple):
     model: str
     query: str = ""
     view: str = "changelist"
+    right: str = ""  # needed beside that to look at the model
 
 
 GROUPS: list[tuple[Any, list[Page]]] = [
     (
         _("Accounts"),
         [
+            Page(
+                _("My accounts"),
+                "star",
+                "segmentation_listmembership",
+                "segmentation.listmembership",
+                view="mine",
+                right="segmentation.propose_listmembership",
+            ),
             Page(_("Accounts"), "apartment", "segmentation_account", "segmentation.account"),
             Page(_("Contacts"), "group", "segmentation_contact", "segmentation.contact"),
             Page(_("Sales teams"), "groups", "segmentation_salesteam", "segmentation.salesteam"),
@@ -49,6 +58,7 @@ GROUPS: list[tuple[Any, list[Page]]] = [
                 "segmentation_listmembership",
                 "segmentation.listmembership",
                 view="review",
+                right="segmentation.change_listmembership",
             ),
             Page(
                 _("Requests to disqualify"),
@@ -137,7 +147,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [
             {"title": page.title, "icon": page.icon, "link": link}
             for page in pages
-            if allowed.get(page.model) and (link := _link(page))
+            if allowed.get(page.model)
+            and (not page.right or request.user.has_perm(page.right))  # type: ignore[union-attr]
+            and (link := _link(page))
         ]
         if items:
             groups.append({"title": title, "items": items, "separator": True, "collapsible": title == _("System")})

@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from journey.admin.fit_figures import STATE_COLOURS, grade_chip
+from journey.admin.my_accounts import MyAccountsPages
 from journey.selectors.assessments import STATES, state_name
 from journey.selectors.reviews import (
     PROPOSAL,
@@ -66,8 +67,8 @@ admin.site.unregister(ListMembership)
 
 
 @admin.register(ListMembership)
-class ListMembershipAdmin(PlainListMembershipAdmin):
-    """The memberships with the review queue."""
+class ListMembershipAdmin(MyAccountsPages, PlainListMembershipAdmin):
+    """The memberships with the review queue, and the page of sales."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.review_view)

@@ -29,6 +29,7 @@ from segmentation.imports.flags import flag_text, outcome_text
 from segmentation.imports.mapping import CUSTOM_TYPES
 from segmentation.imports.targets import get_target, targets
 from segmentation.models import ImportMapping, ImportRun, ImportTarget, Job, TargetList
+from segmentation.selectors.access import is_closed
 from segmentation.services.imports import FileLook, load_spec, save_mapping
 from segmentation.services.uploads import (
     CHECKED_BYTES,
@@ -340,7 +341,10 @@ class ImportRunAdmin(ReadOnlyAdmin):
         return "-"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and any(may_import(request, key) for key in targets())
+        return self._may_add(request) and any(may_import(request, key) for key in targets())
+
+    def _may_add(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("segmentation.add_importrun") and not is_closed(ImportRun, request.user)
 
     def get_urls(self) -> list[URLPattern]:
         def page(name: str, view: Any) -> URLPattern:
@@ -356,7 +360,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
 
     def _run(self, request: HttpRequest, run_id: int) -> ImportRun:
         """Return an import the user may go on with."""
-        if not super().has_add_permission(request):
+        if not self._may_add(request):
             raise PermissionDenied
         run = ImportRun.objects.filter(pk=run_id).first()
         if run is None:
