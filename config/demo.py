@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection, transaction
+from django.db.models import Count
 from django.template.defaultfilters import floatformat
 from django.utils.translation import gettext as _
 from rich.console import Console
@@ -21,7 +22,10 @@ from rich.table import Table
 
 from config import schedules
 from config.secret import secret_from_file
+from journey.demo.lists import load_lists
 from journey.services.preparation import prepare_engine
+from segmentation.models import SalesTeam
+from segmentation.services.roles import ANALYST, MARKETER, REP
 
 JOURNEY = "extended"
 LOGIN = "admin"
@@ -56,6 +60,7 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
     with steps.step(_("Loading the demo data")):
         sizes = {"accounts": accounts, "activities": activities}
         call_command("load_demo", **{name: size for name, size in sizes.items() if size is not None})
+        load_lists()
     with steps.step(_("Preparing the engine (compiled once, about half a minute the first time)")):
         prepare_engine()
     with steps.step(_("Rebuilding the history of every account")):
@@ -98,13 +103,40 @@ def funnel_text(found: dict[str, Any]) -> str:
     return capture.get()
 
 
+# The people of the demo beside its superuser: their role, and whether they are in a sales team.
+PEOPLE = (("rep", REP, True), ("marketer", MARKETER, False), ("analyst", ANALYST, False))
+
+
 def ensure_login() -> str:
-    """Make the admin user unless there is one; return what to tell the person who wants to log in."""
-    path = Path(settings.VAR_DIR) / "demo_password"
-    user = get_user_model().objects.filter(username=LOGIN).first()
+    """Make the users of the demo unless they are there; return what to tell the person who wants to log in."""
+    boss, password, _made = _ensure_user(LOGIN, "demo_password", superuser=True)
+    texts = [_login_text(boss, password)]
+    for name, role, in_team in PEOPLE:
+        user, password, made = _ensure_user(name, f"demo_password_{name}")
+        if made:
+            user.groups.add(Group.objects.get(name=role))
+            team = SalesTeam.objects.annotate(n=Count("accounts")).order_by("-n", "name").first()
+            if in_team and team:
+                team.members.add(user)
+        team_name = ", ".join(map(str, user.sales_teams.all()))
+        what = f"{role}: {team_name}" if team_name else role
+        texts.append(f"{_login_text(user, password)} ({what})")
+    return "\n".join(texts)
+
+
+def _ensure_user(name: str, file: str, *, superuser: bool = False) -> tuple[User, str, bool]:
+    """Return a user, the password if it is the one kept in the file, and whether the user was made."""
+    path, users = Path(settings.VAR_DIR) / file, User.objects
+    user = users.filter(username=name).first()
     if user is None:
         password = secret_from_file(path, size=9)
-        get_user_model().objects.create_superuser(username=LOGIN, password=password)
-    elif not path.exists() or not user.check_password(password := secret_from_file(path)):
-        return _("Log in as %(user)s with the password you gave it.") % {"user": LOGIN}
-    return _("Log in as %(user)s with the password %(password)s") % {"user": LOGIN, "password": password}
+        make = users.create_superuser if superuser else users.create_user
+        return make(username=name, password=password, is_staff=True), password, True
+    known = secret_from_file(path) if path.exists() else ""
+    return user, known if known and user.check_password(known) else "", False
+
+
+def _login_text(user: User, password: str) -> str:
+    if not password:
+        return _("Log in as %(user)s with the password you gave it.") % {"user": user.username}
+    return _("Log in as %(user)s with the password %(password)s") % {"user": user.username, "password": password}

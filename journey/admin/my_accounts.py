@@ -28,15 +28,14 @@ from segmentation.selectors.access import accounts_of
 from segmentation.selectors.own_accounts import (
     MOST_LINES,
     Asked,
-    TeamPlaces,
     asked_by_teams,
+    lists_of,
     matches,
-    places_of,
     proposable,
     teams_of,
 )
-from segmentation.services.own_accounts import withdraw_proposals
-from segmentation.services.target_lists import propose_accounts, propose_disqualification
+from segmentation.selectors.quotas import OwnPlaces, own_places
+from segmentation.services.target_lists import propose_accounts, propose_disqualification, withdraw_proposals
 
 PER_PAGE = 25
 REMEMBERED = dt.timedelta(days=90)  # how long a decision stays on the page
@@ -101,7 +100,7 @@ class MyAccountsPages:
         if not self.has_view_permission(request) or not user.has_perm("segmentation.view_account"):
             raise PermissionDenied
         teams, now = teams_of(user), timezone.now()
-        places = places_of(teams, user)
+        places, lists = own_places(teams, user.pk), lists_of(teams)
         words, show = request.GET.get("q", "").replace("\x00", "").strip(), request.GET.get("show", "")
         page = Paginator(own_accounts(teams, words, SHOWN.get(show)), PER_PAGE).get_page(request.GET.get("p"))
         see_fit, see_engagement = (
@@ -109,7 +108,7 @@ class MyAccountsPages:
             user.has_perm("scoring.view_activity"),
         )
         found = with_details(list(page), teams, now, fit=see_fit, engagement=see_engagement)
-        may_propose = user.has_perm(PROPOSE) and any(each.team_places for each in places)
+        may_propose = user.has_perm(PROPOSE) and any(each.team_quota for each in places)
         may_ask = user.has_perm(ASK)
         return TemplateResponse(
             request,
@@ -118,7 +117,7 @@ class MyAccountsPages:
                 **self.admin_site.each_context(request),
                 "title": _("My accounts"),
                 "teams": teams,
-                "places": [_places(each) for each in places],
+                "places": [_places(each, lists) for each in places],
                 "page": page,
                 "rows": [_row(own, may_propose, may_ask, user) for own in found],
                 "words": words,
@@ -175,7 +174,7 @@ class MyAccountsPages:
                 "others": [account for account in accounts if account.pk not in listed],
                 "chosen": chosen,
                 "most": MOST_LINES,
-                "places": [_places(each) for each in places_of(teams, user)],
+                "places": [_places(each, {}) for each in own_places(teams, user.pk)],
                 "lists": TargetList.objects.filter(active=True).exists(),
                 "mine_url": reverse("admin:segmentation_listmembership_mine"),
             },
@@ -190,7 +189,9 @@ class MyAccountsPages:
             request,
             row,
             NoteForm,
-            lambda answers: withdraw_proposals(memberships=[row], user=request.user, **answers),
+            lambda answers: withdraw_proposals(
+                memberships=[row], user=request.user, note=answers["note"] or gettext("Withdrawn by sales.")
+            ),
             title=_("Withdraw the proposal"),
             submit_text=_("Withdraw"),
             description=_("The account leaves the list and its place is free again."),
@@ -243,18 +244,20 @@ def _if_may(user: Any, right: str, name: str) -> str | None:
     return admin_url(name) if user.has_perm(f"segmentation.{right}") else None
 
 
-def _places(each: TeamPlaces) -> dict[str, Any]:
-    bars = [(gettext("of the team"), each.team_places), (gettext("of your own"), each.rep_places)]
+def _places(each: OwnPlaces, lists: dict[int, list[tuple[str, int]]]) -> dict[str, Any]:
+    quotas = [(gettext("of the team"), each.team_quota), (gettext("of your own"), each.own_quota)]
+    # Of two limits the one with fewer places left is what counts.
+    counts = min((quota for _text, quota in quotas if quota), key=lambda quota: quota.n_left, default=None)
     return {
         "team": each.team,
-        "quota": each.team_places,
+        "quota": counts if each.team_quota else None,
         "remaining": each.remaining,
         "bars": [
-            (text, places, progress_bar(places.held / places.places, f"{places.held} / {places.places}"))
-            for text, places in bars
-            if places
+            (text, progress_bar(quota.n_held / quota.places, f"{quota.n_held} / {quota.places}"))
+            for text, quota in quotas
+            if quota
         ],
-        "lists": each.lists,
+        "lists": lists.get(each.team.pk, []),
     }
 
 

@@ -44,6 +44,8 @@ from segmentation.models import (
 from segmentation.models.choices import HOLDING_STATES, MEMBER_STATES, QuotaKind
 from segmentation.selectors.access import is_limited, own_teams, visible_to
 from segmentation.selectors.account_references import find_accounts
+from segmentation.selectors.own_accounts import proposable as team_proposable
+from segmentation.selectors.own_accounts import withdrawable
 from segmentation.selectors.quotas import own_places, with_places
 from segmentation.services.list_settings import store_list, store_reason
 from segmentation.services.target_lists import (
@@ -315,7 +317,7 @@ def proposable(user: Any) -> QuerySet[Account]:
     teams = own_teams(user)
     if teams is None:
         return Account.objects.all()
-    return Account.objects.filter(Q(team__in=teams) | Q(team__isnull=True))
+    return team_proposable(teams)
 
 
 def asking_team(given: SalesTeam | None, user: Any) -> SalesTeam | None:
@@ -469,10 +471,12 @@ class ListMembershipViewSet(ListMixin, StrictViewSet):
         def work() -> Response:
             given = self.bodies[self.action].read(request)
             if "accounts" in given:
-                reach = proposable if self.action == "propose" else visible_accounts_of
-                given["accounts"] = find_accounts(given["accounts"], reach(request.user))
+                accounts = proposable if self.action == "propose" else visible_accounts_of
+                given["accounts"] = find_accounts(given["accounts"], accounts(request.user))
             if "memberships" in given:
-                given["memberships"] = rows_of(self.get_queryset(), given["memberships"], "memberships")
+                rows = self.get_queryset()
+                reach = withdrawable(rows, request.user) if self.action == "withdraw" else rows
+                given["memberships"] = rows_of(reach, given["memberships"], "memberships")
             return Response(
                 {"changed": MembershipSerializer(_again(self, verb(**given, user=request.user)), many=True).data}
             )

@@ -1,45 +1,24 @@
 """What sales have and may ask for: their teams, places, accounts that may be proposed, what became of requests."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from segmentation.models import (
     Account,
     DisqualificationRequest,
     ListMembership,
     MembershipState,
-    SalesQuota,
     SalesTeam,
 )
 from segmentation.models.choices import HOLDING_STATES
-from segmentation.selectors.target_lists import Places, quota_places
+from segmentation.selectors.access import Teams, is_limited
 
 MOST_LINES = 100  # names that are looked up at once
 MOST_FOUND = 10  # accounts offered for one name
-
-
-@dataclass(frozen=True)
-class TeamPlaces:
-    """The places of a sales team: of its quota, of the rep's own within it, and how many each list holds.
-
-    `team_places` is None while the team has no quota: then it cannot propose anything.
-    """
-
-    team: SalesTeam
-    team_places: Places | None
-    rep_places: Places | None
-    lists: list[tuple[str, int]]
-
-    @property
-    def remaining(self) -> int:
-        """How many accounts the rep may still propose."""
-        if self.team_places is None:
-            return 0
-        return min(places.remaining for places in (self.team_places, self.rep_places) if places)
 
 
 def teams_of(user: Any) -> list[SalesTeam]:
@@ -47,37 +26,24 @@ def teams_of(user: Any) -> list[SalesTeam]:
     return list(user.sales_teams.order_by("name"))
 
 
-def places_of(teams: Sequence[SalesTeam], user: Any) -> list[TeamPlaces]:
-    """The places of teams and of a user in them."""
-    quotas: dict[tuple[int, int | None], SalesQuota] = {
-        (quota.team_id, quota.rep_id): quota
-        for quota in SalesQuota.objects.filter(Q(rep__isnull=True) | Q(rep=user.pk), team__in=teams).select_related(
-            "team"
-        )
-    }
-    held: dict[int, dict[str, set[int]]] = {}
+def lists_of(teams: Collection[SalesTeam]) -> dict[int, list[tuple[str, int]]]:
+    """How many places of each team the accounts of each list hold, by list name. One on two lists counts on both."""
     rows = ListMembership.objects.filter(team__in=teams, end_at__isnull=True, state__in=HOLDING_STATES)
-    for team, name, account in rows.order_by("target_list__name").values_list("team", "target_list__name", "account"):
-        held.setdefault(team, {}).setdefault(name, set()).add(account)
-
-    def places(team: SalesTeam, rep: int | None) -> Places | None:
-        quota = quotas.get((team.pk, rep))
-        return quota_places(quota) if quota else None
-
-    return [
-        TeamPlaces(
-            team,
-            places(team, None),
-            places(team, user.pk),
-            [(name, len(accounts)) for name, accounts in held.get(team.pk, {}).items()],
-        )
-        for team in teams
-    ]
+    found: dict[int, list[tuple[str, int]]] = {}
+    counted = rows.order_by("target_list__name").values_list("team", "target_list__name").annotate(n=Count("account"))
+    for team, name, number in counted:
+        found.setdefault(team, []).append((name, number))
+    return found
 
 
-def proposable(teams: Collection[SalesTeam]) -> QuerySet[Account]:
+def withdrawable(rows: QuerySet[ListMembership], user: Any) -> QuerySet[ListMembership]:
+    """Of memberships those whose proposal a user may take back: reps only what they asked for themselves."""
+    return rows.filter(Q(rep=user.pk) | Q(set_by=user.pk)) if is_limited(user) else rows
+
+
+def proposable(teams: Collection[SalesTeam] | Teams) -> QuerySet[Account]:
     """The accounts teams may propose: their own and those of no team. Nothing of another team is among them."""
-    return Account.objects.filter(Q(team__in=[team.pk for team in teams]) | Q(team__isnull=True))
+    return Account.objects.filter(Q(team__in=teams) | Q(team__isnull=True))
 
 
 @dataclass
@@ -136,7 +102,7 @@ def asked_by_teams(teams: Collection[SalesTeam], since: dt.datetime, most: int =
         Q(account__team__in=teams) | Q(account__team__isnull=True), team__in=teams, end_at__isnull=True
     ).filter(
         Q(state=MembershipState.PROPOSED)
-        | Q(state__in=[MembershipState.ACTIVE, MembershipState.REJECTED], decided_by__isnull=False, start_at__gte=since)
+        | Q(state__in=[MembershipState.ACTIVE, MembershipState.REJECTED], start_at__gte=since)
     )
     requests = DisqualificationRequest.objects.filter(
         Q(account__team__in=teams) | Q(account__team__isnull=True), team__in=teams

@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import OutputWrapper
 
 from config import demo
+from journey.demo.lists import load_lists
+from segmentation.models import Account, DisqualificationRequest, ListMembership, SalesQuota, SalesTeam
 
 
 @pytest.fixture
@@ -21,33 +23,62 @@ def _var(settings, tmp_path):
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_var")
 class TestLogin:
-    def test_it_is_made_once_and_its_password_told_each_time(self, settings):
+    def test_they_are_made_once_and_their_passwords_told_each_time(self, settings):
+        SalesTeam.objects.create(key="few", name="Few")
+        many = SalesTeam.objects.create(key="many", name="Many")
+        Account.objects.create(name="A", team=many)
         said = demo.ensure_login()
-        user = get_user_model().objects.get()
-        password = (settings.VAR_DIR / "demo_password").read_text()
-        assert (user.username, user.is_superuser, user.check_password(password)) == ("admin", True, True)
-        assert said == f"Log in as admin with the password {password}"
-        assert stat.S_IMODE((settings.VAR_DIR / "demo_password").stat().st_mode) == 0o600
+        users = get_user_model().objects
+        passwords = {
+            name: (settings.VAR_DIR / f"demo_password{end}").read_text()
+            for name, end in (("admin", ""), ("rep", "_rep"), ("marketer", "_marketer"), ("analyst", "_analyst"))
+        }
+        assert len(set(passwords.values())) == 4
+        for name, password in passwords.items():
+            user = users.get(username=name)
+            assert (user.is_superuser, user.is_staff, user.check_password(password)) == (name == "admin", True, True)
+        assert said.splitlines() == [
+            f"Log in as admin with the password {passwords['admin']}",
+            f"Log in as rep with the password {passwords['rep']} (ABM sales rep: Many)",
+            f"Log in as marketer with the password {passwords['marketer']} (ABM marketer)",
+            f"Log in as analyst with the password {passwords['analyst']} (ABM analyst)",
+        ]
+        assert stat.S_IMODE((settings.VAR_DIR / "demo_password_rep").stat().st_mode) == 0o600
         assert demo.ensure_login() == said
+        assert [group.name for group in users.get(username="rep").groups.all()] == ["ABM sales rep"]
 
     def test_a_password_that_was_changed_is_kept_and_not_told(self):
         demo.ensure_login()
-        user = get_user_model().objects.get()
+        user = get_user_model().objects.get(username="admin")
         user.set_password("mine")
         user.save()
-        assert demo.ensure_login() == "Log in as admin with the password you gave it."
+        assert demo.ensure_login().splitlines()[0] == "Log in as admin with the password you gave it."
         user.refresh_from_db()
         assert user.check_password("mine")
 
     def test_an_admin_from_before_is_kept(self, settings):
         get_user_model().objects.create_superuser("admin", password="mine")
-        assert demo.ensure_login() == "Log in as admin with the password you gave it."
+        assert demo.ensure_login().splitlines()[0] == "Log in as admin with the password you gave it."
         assert not (settings.VAR_DIR / "demo_password").exists()
 
-    def test_after_a_reset_the_password_is_the_same(self):
+    def test_after_a_reset_the_passwords_are_the_same(self):
         said = demo.ensure_login()
         get_user_model().objects.all().delete()
         assert demo.ensure_login() == said
+
+
+@pytest.mark.django_db
+def test_the_demo_has_a_list_of_every_state_a_proposal_may_be_in():
+    teams = [SalesTeam.objects.create(key=key, name=key) for key in ("key-accounts", "mid-market")]
+    for team in teams:
+        Account.objects.bulk_create(Account(name=f"{team} {n}", team=team) for n in range(12))
+    assert load_lists()
+    assert not load_lists()
+    for team, places in zip(teams, (15, 30), strict=True):
+        rows = ListMembership.objects.filter(team=team, end_at=None).values_list("state", flat=True)
+        assert sorted(rows) == ["active"] * 5 + ["proposed"] * 3 + ["rejected"]
+        assert SalesQuota.objects.get(team=team).places == places
+        assert DisqualificationRequest.objects.get(team=team).decision == "open"
 
 
 def test_the_funnel_is_a_table_with_bars():

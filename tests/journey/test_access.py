@@ -57,7 +57,6 @@ WORDS = {
     "key": "ours", "number": "1", "code": "not_found", "app_label": "segmentation", "url": "nothing", "rest": "nothing",
 }  # fmt: skip
 CLOSED = {Job, ImportRun, ImportMapping, TitleRule, IcpProfile}
-IDS = {"object_id", "pk", "id", "run_id", "journey_id", "version_id"}
 
 
 # --- The world -----------------------------------------------------------------------------------------------------
@@ -204,14 +203,14 @@ def addresses(theirs):
         if item.name in SKIPPED:
             continue
         names = [one or two for one, two in PARAMETER.findall(address)]
-        unknown = set(names) - IDS - {"content_type_id"} - set(WORDS)
-        assert not unknown, f"{address}: say in WORDS or IDS what {unknown} is"
+        ids = {name for name in names if name in ("pk", "id") or name.endswith("_id")} - {"content_type_id"}
+        unknown = set(names) - ids - {"content_type_id"} - set(WORDS)
+        assert not unknown, f"{address}: say in WORDS what {unknown} is"
         model = model_of(address, item)
         row = theirs.get(model)
         words = {**WORDS, "content_type_id": ContentType.objects.get_for_model(Account).pk}
         if "content_type_id" in names:
             row = theirs[Account]
-        ids = set(names) & IDS
         if (
             ids
             and row is None
