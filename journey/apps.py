@@ -15,9 +15,11 @@ class JourneyConfig(AppConfig):
         import journey.services.roles  # noqa: F401 - these register what they hold
         from journey.engine.lists import use_lists
         from journey.models import CrmStage, Journey, Stage
+        from journey.services import merging
         from segmentation.services.jobs import register_job
         from segmentation.services.roles import sync_after_migrate
 
+        merging.declare()
         register_job("replay", "journey.tasks.replay_job")
         register_job("assess", "journey.tasks.assess_job")
         use_lists(

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,7 +15,10 @@ class SegmentationConfig(AppConfig):
         from segmentation.engine import kinds, text
         from segmentation.facts.accounts import field_labels, field_types, flag_names
         from segmentation.facts.target_lists import list_names
+        from segmentation.services.duplicates import DUPLICATES_JOB
         from segmentation.services.jobs import register_job
+        from segmentation.services.merging.declared import declare
+        from segmentation.services.merging.relations import check_relations
         from segmentation.services.roles import sync_after_migrate
         from segmentation.services.uploads import IMPORT_JOB
 
@@ -23,5 +27,8 @@ class SegmentationConfig(AppConfig):
         kinds.flag.use_flags(flag_names)
         kinds.target_list.use_target_lists(list_names)
         register_job(IMPORT_JOB, "segmentation.services.uploads.run_import_job")
+        register_job(DUPLICATES_JOB, "segmentation.services.duplicates.run_duplicates_job")
         # After Django has created the rights of the app.
         post_migrate.connect(sync_after_migrate, sender=self)
+        declare()
+        checks.register(check_relations)

@@ -11,6 +11,7 @@ from journey.models import Journey, Opportunity
 from segmentation.engine.params import is_storable
 from segmentation.models import Account, Contact
 from segmentation.selectors.access import visible_to
+from segmentation.selectors.merges import accounts_once_called
 
 
 def find_journey(key: str | None) -> Journey:
@@ -76,6 +77,7 @@ def _ways(unit: str, words: str) -> Q:
     if number.isdecimal() and len(number) < 19:
         ways |= Q(pk=int(number))
     if unit == "account":
+        ways |= Q(pk__in=accounts_once_called(words.removeprefix("id:")))
         ways |= Q(domain=words.lower()) | Q(other_domains__contains=[words.lower()])
     elif unit == "contact":
         ways |= Q(email__iexact=words)

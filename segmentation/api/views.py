@@ -21,6 +21,7 @@ from segmentation.api.records import RecordViewSet
 from segmentation.api.serializers import AccountSerializer, ContactSerializer, record_serializer, upsert_serializer
 from segmentation.errors import closest
 from segmentation.models import Account, Contact
+from segmentation.selectors.merges import merged_into
 
 CUSTOM_REASON = "its values have types of their own; segments ask for them"
 
@@ -92,6 +93,11 @@ class AccountViewSet(RecordViewSet):
     record_serializer = record_serializer("accounts", ACCOUNT_EXAMPLE)
     upsert_serializer = upsert_serializer("accounts", record_serializer, ACCOUNT_EXAMPLE)
     links = ("team", "parent")
+
+    def find(self, system: str, key: str) -> Any:
+        """Return the account of an external id, or the one into which that account was merged."""
+        own = self.get_queryset().filter(source_system=system, external_id=key).first()
+        return own or self.get_queryset().get(pk=merged_into(system, key))
 
 
 class ContactViewSet(RecordViewSet):

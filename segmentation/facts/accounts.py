@@ -12,6 +12,7 @@ from segmentation.engine.facts import NEVER, DatedField, Periods
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
+from segmentation.facts.merged import read_merged, together
 from segmentation.models import Account, CustomField, FlagType
 
 
@@ -148,10 +149,18 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
             params or None,
         )
         ids, times, *values = _transposed(cursor.fetchall(), 2 + len(fields))
-    at = positions.of(np.array(ids, dtype=np.int64))
-    time = np.array(times, dtype=np.int64)
+    every_at = positions.of(np.array(ids, dtype=np.int64))
+    every_time = np.array(times, dtype=np.int64)
+    lists = [place for place, field in enumerate(fields) if field.type == "list"]
+    merged = read_merged(connection, accounts, [fields[place].sql for place in lists], some) if lists else {}
     result = {}
-    for key, code, column, start in zip(keys, codes, values, initial, strict=True):
+    for place, (key, code, column, start) in enumerate(zip(keys, codes, values, initial, strict=True)):
+        at, time = every_at, every_time
+        if place in lists and merged:
+            histories = {
+                int(positions.of(np.array([pk]))[0]): found[lists.index(place)] for pk, found in merged.items()
+            }
+            at, time, column = _with_merged(at, time, column, code, start, histories)
         coded = np.array([code(value) for value in column], dtype=np.int32)
         keep = np.ones(len(coded), dtype=bool)
         if len(coded):  # of several events of one instant the last counts
@@ -166,6 +175,30 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
             code=coded[keep][order],
         )
     return result
+
+
+def _with_merged(
+    at: Int64s, time: Int64s, column: Sequence[Any], code: _Codes, start: Any, histories: Mapping[int, list[Any]]
+) -> tuple[Int64s, Int64s, list[Any]]:
+    """Replace the values of accounts into which others were merged by those of all of them, by position."""
+    today = code.as_tuple()
+    places, times, found = at.tolist(), time.tolist(), list(column)
+    for position, merged in histories.items():
+        if position < 0:
+            continue
+        own = [(times[i], found[i]) for i in range(len(places)) if places[i] == position]
+        first, line = together(own, today[start[position]] if start[position] >= 0 else (), merged)
+        start[position] = code(first)
+        kept = [i for i in range(len(places)) if places[i] != position]
+        places = [places[i] for i in kept] + [position] * len(line)
+        times = [times[i] for i in kept] + [instant for instant, _value in line]
+        found = [found[i] for i in kept] + [value for _instant, value in line]
+    order = np.lexsort([np.array(times, dtype=np.int64), np.array(places, dtype=np.int64)])
+    return (
+        np.array(places, dtype=np.int64)[order],
+        np.array(times, dtype=np.int64)[order],
+        [found[i] for i in order.tolist()],
+    )
 
 
 def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Sequence[Any]]:

@@ -30,7 +30,24 @@ OWN_PARENT = Fault(
     _("“%(value)s” would be its own parent company."),
     _("Leave the parent empty for the company at the top."),
 )
+CIRCLE = Fault(
+    "parent_circle",
+    _("“%(value)s” has this company among its own parents."),
+    _("Leave the parent of one of them empty."),
+)
 PARENT_IDS = "import_parent_ids"
+# A row names a merged account by its external id or, without one, by a name or domain that was that account's alone.
+_NAMES_MERGED = """
+    SELECT s.n, s.row, s.line FROM {rows} s JOIN segmentation_accountmerge m ON m.undone_at IS NULL
+        AND m.source_system = %(system)s AND m.external_id = s.external_id
+    WHERE s.id IS NULL AND m.account_id IS NOT NULL
+"""
+_CALLS_MERGED = """
+    UNION SELECT s.n, s.row, s.line FROM {rows} s
+    JOIN segmentation_account a ON a.id = s.id
+    JOIN segmentation_accountmerge m ON m.undone_at IS NULL AND m.account_id = s.id
+    WHERE s.external_id IS NULL AND {own} AND ({theirs})
+"""
 
 
 @register
@@ -139,6 +156,20 @@ class Accounts(EntityTarget):
             run.reject(name, AMBIGUOUS, ambiguous, using=ACCOUNT_IDS + " f", value=f"s.{name}")
             run.sql(f"UPDATE {{rows}} s SET id = f.id FROM {ACCOUNT_IDS} f WHERE {open_} AND f.ref = s.{name}")
 
+    def leave_out(self, run: Run) -> None:
+        """Rows of accounts that were merged into others: they are known, and the fields are the survivor's."""
+        called = {
+            "domain": ("s.domain = a.domain", "s.domain <> '' AND s.domain = m.domain"),
+            "name": ("lower(s.name) = lower(a.name)", "s.name <> '' AND lower(s.name) = lower(m.name)"),
+        }
+        given = [called[name] for name in called if name in run.given]
+        calls = _CALLS_MERGED.replace("{own}", " AND ".join(f"NOT coalesce({own}, false)" for own, _t in given))
+        calls = calls.replace("{theirs}", " OR ".join(f"coalesce({theirs}, false)" for _own, theirs in given))
+        run.temp("import_merged", _NAMES_MERGED + (calls if given else ""), {"system": run.source_system})
+        gone = run.query("DELETE FROM {rows} s USING import_merged m WHERE m.n = s.n RETURNING coalesce(s.line, s.row)")
+        run.report.unchanged += len(gone)
+        run.report.flag("merged_account", len(gone), sorted(line for (line,) in gone)[:20])
+
     def refer(self, run: Run) -> None:
         run.sql("ALTER TABLE {rows} ADD parent_id bigint")
         if "parent" not in run.given:
@@ -154,7 +185,21 @@ class Accounts(EntityTarget):
             "AND NOT EXISTS (SELECT 1 FROM {rows} p WHERE p.id = s.parent_id) "
             "AND NOT EXISTS (SELECT 1 FROM segmentation_account a WHERE a.id = s.parent_id)"
         )
+        self._refuse_circles(run)
         run.flag("unknown_parent", "import_rows s WHERE s.parent <> '' AND s.parent_id IS NULL")
+
+    def _refuse_circles(self, run: Run) -> None:
+        """Refuse rows that would make a company one of its own parents, with the parents of the file and the stored."""
+        run.temp(
+            "import_circles",
+            "WITH RECURSIVE up (row_id, parent, step) AS ("
+            "  SELECT s.id, s.parent_id, 1 FROM {rows} s WHERE s.parent_id IS NOT NULL"
+            "  UNION SELECT u.row_id, coalesce(p.parent_id, a.parent_id), u.step + 1 FROM up u LEFT JOIN {rows} p ON p.id = u.parent"
+            "    LEFT JOIN segmentation_account a ON a.id = u.parent"
+            "  WHERE u.parent IS NOT NULL AND u.parent <> u.row_id AND u.step < 1000"
+            ") SELECT DISTINCT row_id AS id FROM up WHERE parent = row_id",
+        )
+        run.reject("parent", CIRCLE, "c.id = s.id", using="import_circles c", value="s.parent")
 
     def worked_out(self, run: Run) -> dict[str, tuple[str, str]]:
         return {"parent_id": ("s.parent_id", "coalesce(s.parent_id, t.parent_id)")} if "parent" in run.given else {}

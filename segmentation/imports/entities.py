@@ -37,6 +37,9 @@ class EntityTarget(Target):
     def recognise(self, run: Run) -> None:
         """Set the ids of stored records for rows without external id."""
 
+    def leave_out(self, run: Run) -> None:
+        """Take out rows that are known and yet change nothing; flag them."""
+
     def refer(self, run: Run) -> None:
         """Find what the rows refer to; reject and flag."""
 
@@ -81,6 +84,7 @@ class EntityTarget(Target):
             table=self.table,
         )
         self.recognise(run)
+        self.leave_out(run)
         run.sql("UPDATE {rows} s SET ident = coalesce('#' || s.id, {ident})", ident=self.ident)
         run.reject("external_id", NO_IDENTITY, "s.ident IS NULL")
 

@@ -12,6 +12,7 @@ FLAGS = {
     "future": _("happens in the future; counts from then on"),
     "late": _("older than what was already stored; the history is corrected"),
     "left_out": _("rows of which the mapping makes nothing"),
+    "merged_account": _("account that is part of another one by now; its fields stay those of the survivor"),
     "no_account": _("without account, or of an account that is not known yet"),
     "no_contact": _("of a contact that is not known yet"),
     "no_date": _("without date; known from when it was learnt"),

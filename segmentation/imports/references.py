@@ -20,7 +20,14 @@ exact AS (
     JOIN segmentation_account a ON a.source_system = %(system)s AND a.external_id = r.ref
     {staged_exact}
 ),
-rest AS MATERIALIZED (SELECT ref, low FROM refs WHERE ref NOT IN (SELECT ref FROM exact)),
+merged AS (  -- external ids of accounts that are part of another by now
+    SELECT r.ref, m.account_id AS id FROM refs r JOIN segmentation_accountmerge m
+    ON m.source_system = %(system)s AND m.external_id = r.ref AND m.undone_at IS NULL AND m.account_id IS NOT NULL
+    WHERE r.ref NOT IN (SELECT ref FROM exact)
+),
+rest AS MATERIALIZED (
+    SELECT ref, low FROM refs WHERE ref NOT IN (SELECT ref FROM exact) AND ref NOT IN (SELECT ref FROM merged)
+),
 named AS (
     SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON lower(a.name) = r.low
     UNION SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON a.domain = r.low
@@ -33,7 +40,9 @@ named AS (
     {staged_named}
 )
 SELECT ref, min(id) AS id, count(DISTINCT id) AS candidates
-FROM (SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM named) f GROUP BY ref
+FROM (
+    SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM merged UNION ALL SELECT ref, id FROM named
+) f GROUP BY ref
 """
 
 _STAGED_EXACT = "UNION SELECT r.ref, s.id FROM refs r JOIN {rows} s ON s.external_id = r.ref"

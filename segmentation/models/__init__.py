@@ -13,6 +13,7 @@ from segmentation.models.choices import (
 from segmentation.models.flags import AccountFlag, FlagType
 from segmentation.models.icp import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpRun, IcpVersion
 from segmentation.models.idempotency import IdempotencyKey
+from segmentation.models.identity import AccountMerge, DuplicateCandidate, MergedRows
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
 from segmentation.models.target_lists import (
@@ -27,12 +28,14 @@ from segmentation.models.target_lists import (
 __all__ = [
     "Account",
     "AccountFlag",
+    "AccountMerge",
     "BuyingRole",
     "Consent",
     "Contact",
     "CustomField",
     "Department",
     "DisqualificationRequest",
+    "DuplicateCandidate",
     "FactTouch",
     "FeedState",
     "FlagType",
@@ -51,6 +54,7 @@ __all__ = [
     "ListReview",
     "MembershipReason",
     "MembershipState",
+    "MergedRows",
     "QuotaKind",
     "Relationship",
     "SalesQuota",

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from segmentation.models.changes import touch_triggers
+from segmentation.models.changes import no_circle_trigger, touch_triggers
 from segmentation.models.choices import BuyingRole, Consent, Department, Relationship, Seniority, Tier
 
 
@@ -165,7 +165,7 @@ class Account(SourcedModel):
             models.Index(fields=["domain"], name="account_domain"),  # look-up by domain
             models.Index(fields=["name", "id"], name="account_list_order"),  # the admin's list
         ]
-        triggers = touch_triggers("account", account="r.id")
+        triggers = [*touch_triggers("account", account="r.id"), no_circle_trigger()]
 
     def __str__(self):
         return self.name

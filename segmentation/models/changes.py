@@ -91,3 +91,28 @@ def touch_everything_triggers(name: str):
             func=f"{_INSERT} VALUES (NULL, NULL, NULL); RETURN NULL;",
         )
     ]
+
+
+def no_circle_trigger():
+    """A trigger that refuses a company among its own parents, whatever code or tool would make it so."""
+    return pgtrigger.Trigger(
+        name="account_no_circle",
+        level=pgtrigger.Row,
+        when=pgtrigger.After,
+        operation=pgtrigger.Insert | pgtrigger.UpdateOf("parent_id"),
+        condition=pgtrigger.Q(new__parent_id__isnull=False),
+        declare=[("place", "bigint"), ("steps", "integer")],
+        func="""
+            PERFORM pg_advisory_xact_lock(hashtext('parents of accounts'));
+            place := NEW.parent_id; steps := 0;
+            WHILE place IS NOT NULL LOOP
+                steps := steps + 1;
+                IF place = NEW.id OR steps > 1000 THEN
+                    RAISE EXCEPTION 'An account cannot be among its own parents: %', NEW.id
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'account_no_circle';
+                END IF;
+                SELECT parent_id INTO place FROM segmentation_account WHERE id = place;
+            END LOOP;
+            RETURN NULL;
+        """,
+    )

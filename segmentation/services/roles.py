@@ -16,9 +16,11 @@ from django.db.models import Q
 from segmentation.models import (
     Account,
     AccountFlag,
+    AccountMerge,
     Contact,
     CustomField,
     DisqualificationRequest,
+    DuplicateCandidate,
     FlagType,
     IcpAnswer,
     IcpAssessment,
@@ -126,6 +128,8 @@ def sync_after_migrate(using: str, apps: Any = global_apps, **_kwargs: Any) -> N
 # --- The models of this app ----------------------------------------------------------------------------------------
 
 grant(Account, marketer="vac", rep="v", integration="vac")
+grant(AccountMerge, marketer="vac")
+grant(DuplicateCandidate, marketer="vac")
 grant(Contact, marketer="vac", rep="v", integration="vac")
 grant(SalesTeam, marketer="v", rep="v", integration="v")
 grant(AccountFlag, marketer="vac", rep="v", integration="v")

@@ -1,0 +1,151 @@
+"""Which accounts the rows of a file or a request mean."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from segmentation.errors import InvalidValueError, shorten
+from segmentation.identity import matching
+from segmentation.identity.matching import Answer, Asked, Matcher
+from segmentation.imports.csv_files import inspect_csv, read_blocks
+from segmentation.imports.errors import FileFaultError
+from segmentation.imports.mapping import suggest_columns
+from segmentation.imports.targets import get_target
+from segmentation.models import Account
+from segmentation.selectors.duplicates import account_document
+from segmentation.selectors.identities import all_identities
+
+FIELDS = ("name", "domain", "email", "country")
+
+
+def match_rows(rows: Sequence[Asked], accounts: QuerySet[Account] | None = None) -> list[dict[str, Any]]:
+    """Say for each row which account it means: status, reason in words, the account or the candidates.
+
+    Args:
+        rows: who is looked for.
+        accounts: those to look among; all when left out.
+    """
+    identities = all_identities()
+    if accounts is not None:
+        seen = set(accounts.values_list("pk", flat=True))
+        identities = [one for one in identities if one.id in seen]
+    answers = Matcher(identities).match(rows)
+    wanted = {pk for answer in answers for pk in answer.accounts}
+    found = Account.objects.only("pk", "external_id", "name", "domain").in_bulk(list(wanted))
+    return [_document(answer, found) for answer in answers]
+
+
+def _document(answer: Answer, found: dict[int, Account]) -> dict[str, Any]:
+    accounts = [account_document(found[pk]) for pk in answer.accounts if pk in found]
+    is_match = answer.status == matching.MATCH
+    return {
+        "status": answer.status,
+        "code": answer.reason,
+        "reason": answer_text(answer),
+        "account": accounts[0] if is_match and accounts else None,
+        "candidates": [] if is_match else accounts,
+    }
+
+
+def answer_text(answer: Answer) -> str:
+    """Return why an answer is as it is, as a sentence."""
+    words = {
+        matching.BY_DOMAIN: _t("the domain %(values)s is that of one account"),
+        matching.BY_NAME: _t("the name “%(values)s” is that of one account"),
+        matching.BY_BOTH: _t("domain and name are those of one account: %(values)s"),
+        matching.SEVERAL: _t("several accounts have %(values)s"),
+        matching.CONTRADICTION: _t("domain and name are those of different accounts: %(values)s"),
+        matching.OTHER_COUNTRY: _t("“%(values)s” is the name of accounts in other countries only"),
+        matching.SIMILAR: _t("names of accounts are similar to “%(values)s”"),
+        matching.NOTHING_FOUND: _t("no account has %(values)s"),
+        matching.NOTHING_GIVEN: _t("neither a name nor a domain is given"),
+        matching.FREE_MAIL: _t("anybody may have an address at %(values)s, so it tells no company"),
+    }
+    return words[answer.reason] % {"values": shorten(", ".join(answer.values))}
+
+
+def match_file(path: Path) -> dict[str, Any]:
+    """Match the rows of a CSV file by its columns for name, domain, mail address and country.
+
+    Raises:
+        ProblemError: the file cannot be read as CSV, has no row, or has neither names nor domains.
+    """
+    file = inspect_csv(path)
+    known = get_target("accounts").all_fields()
+    columns = suggest_columns(file.header, known)
+    people = suggest_columns(file.header, get_target("contacts").all_fields())
+    if "email" in people:
+        columns["email"] = people["email"]
+    if not {"name", "domain", "email"} & set(columns):
+        raise FileFaultError(
+            _("The file has no column with names or domains of companies."),
+            code="missing_column",
+            field="name",
+            value=path.name,
+            params={"columns": ", ".join(file.header)},
+            remedy=_("Its columns are: %(columns)s. Call one of them name or domain."),
+        )
+    used = {name: columns[name] for name in FIELDS if name in columns}
+    asked: list[Asked] = []
+    numbers: list[int] = []
+    bad = []
+    for block in read_blocks(file):
+        bad += [{"line": line.line, "code": line.code, "message": line.message} for line in block.bad]
+        lists = {name: block.columns[column].to_pylist() for name, column in used.items()}
+        numbers += block.lines.tolist()
+        asked += [Asked(**dict(zip(lists, row, strict=True))) for row in zip(*lists.values(), strict=True)]
+    if not asked:
+        raise FileFaultError(
+            _("The file “%(value)s” has no row below its heading."),
+            code="empty_file",
+            field="file",
+            value=path.name,
+            remedy=_("Give it at least one company."),
+        )
+    rows = [
+        {"line": line, "name": one.name, "domain": one.domain or one.email, **answer}
+        for line, one, answer in zip(numbers, asked, match_rows(asked), strict=True)
+    ]
+    return {"columns": used, "counts": status_counts(rows), "bad": bad, "rows": rows}
+
+
+def status_counts(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """How many rows have which status."""
+    counted = Counter(row["status"] for row in rows)
+    return {status: counted[status] for status in (matching.MATCH, matching.AMBIGUOUS, matching.NONE)}
+
+
+def checked_rows(rows: Any, most: int) -> list[Asked]:
+    """Return rows of a request in the form that is matched. Raises InvalidValueError naming the row and field."""
+    if not isinstance(rows, list) or not rows or len(rows) > most:
+        raise InvalidValueError(
+            _("There must be 1 to %(most)d records."),
+            code="records",
+            field="records",
+            remedy=_("Send them as a list of objects; send several requests for more."),
+            params={"most": most},
+        )
+    found = []
+    for place, row in enumerate(rows):
+        wrong = "" if isinstance(row, dict) else str(place)
+        unknown = next((key for key in row if key not in FIELDS), None) if isinstance(row, dict) else None
+        text = isinstance(row, dict) and all(value is None or isinstance(value, str) for value in row.values())
+        if wrong or unknown is not None or not text:
+            raise InvalidValueError(
+                _("Record %(place)d is no object of texts with the fields %(fields)s."),
+                code="record",
+                field=f"records.{place}" + (f".{shorten(unknown)}" if unknown is not None else ""),
+                value=row,
+                remedy=_("Correct it; nothing was matched."),
+                params={"place": place, "fields": ", ".join(FIELDS)},
+            )
+        found.append(Asked(**{name: row.get(name) or "" for name in FIELDS}))
+    return found
+
+
+__all__ = ["answer_text", "checked_rows", "match_file", "match_rows", "status_counts"]
