@@ -182,16 +182,16 @@ def _by_mail(pairs: _Pairs, identities: Sequence[Identity], mails: Iterable[tupl
             domains[domain][account] = None
     for domain, some in domains.items():
         if 1 < len(some) <= COMMON:
-            for one, other in combinations(sorted(some), 2):
-                if not {one, other} <= own.get(domain, frozenset()):
-                    pairs.add(one, other, MAIL_DOMAIN, domain)
+            for low, high in combinations(sorted(some), 2):
+                if not {low, high} <= own.get(domain, frozenset()):
+                    pairs.add(low, high, MAIL_DOMAIN, domain)
     shared: dict[tuple[int, int], int] = defaultdict(int)
     for some in people.values():
         if 1 < len(some) <= COMMON:
             for two in combinations(sorted(some), 2):
                 shared[two] += 1
-    for (one, other), number in shared.items():
-        pairs.add(one, other, SHARED_PEOPLE, str(number))
+    for (low, high), number in shared.items():
+        pairs.add(low, high, SHARED_PEOPLE, str(number))
 
 
 # Names that are alike ------------------------------------------------------------------------------------------------

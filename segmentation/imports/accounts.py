@@ -194,7 +194,8 @@ class Accounts(EntityTarget):
             "import_circles",
             "WITH RECURSIVE up (row_id, parent, step) AS ("
             "  SELECT s.id, s.parent_id, 1 FROM {rows} s WHERE s.parent_id IS NOT NULL"
-            "  UNION SELECT u.row_id, coalesce(p.parent_id, a.parent_id), u.step + 1 FROM up u LEFT JOIN {rows} p ON p.id = u.parent"
+            "  UNION SELECT u.row_id, coalesce(p.parent_id, a.parent_id), u.step + 1"
+            "  FROM up u LEFT JOIN {rows} p ON p.id = u.parent"
             "    LEFT JOIN segmentation_account a ON a.id = u.parent"
             "  WHERE u.parent IS NOT NULL AND u.parent <> u.row_id AND u.step < 1000"
             ") SELECT DISTINCT row_id AS id FROM up WHERE parent = row_id",

@@ -15,9 +15,11 @@ from django.db.models.query import ModelIterable
 from segmentation.models import (
     Account,
     AccountFlag,
+    AccountMerge,
     Contact,
     CustomField,
     DisqualificationRequest,
+    DuplicateCandidate,
     FlagType,
     IcpAnswer,
     IcpAssessment,
@@ -207,6 +209,8 @@ limit_by(SalesTeam, lambda teams: Q(pk__in=teams))
 limit_by(SalesQuota, lambda teams: Q(team__in=teams), by="team")
 limit_by(ListMembership, _on_list, by="account")
 limit_by(DisqualificationRequest, _on_list, by="account")
-for _model in (Contact, AccountFlag, IcpAnswer, IcpAssessment):
+# A pair tells of both accounts, so both must be one's own.
+limit_by(DuplicateCandidate, lambda teams: Q(first__in=accounts_of(teams), second__in=accounts_of(teams)), by="first")
+for _model in (Contact, AccountFlag, AccountMerge, IcpAnswer, IcpAssessment):
     limit_by_account(_model)
 open_to_all(TargetList, MembershipReason, CustomField, FlagType)

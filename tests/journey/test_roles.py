@@ -25,7 +25,7 @@ from segmentation.services.roles import (
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
 # Of no use to anybody but the product itself.
-INSIDE = {"FactTouch", "FeedState", "IcpRun", "IdempotencyKey"}
+INSIDE = {"FactTouch", "FeedState", "IcpRun", "IdempotencyKey", "MergedRows"}
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from segmentation.errors import ProblemError
-from segmentation.selectors.matching import match_file
+from segmentation.imports.matching import match_file
 
 
 class Command(BaseCommand):

@@ -164,12 +164,11 @@ def _move_facts(merging: Merging) -> None:
         treatment.end(relation, merging, rows)
         if rows.moved:
             counts[relation.name] = len(rows.moved)
-    for name, before in MergedRows.objects.filter(merge=merging.merge, before__isnull=False).values_list(
-        "relation", "before"
-    ):
-        own = [row for row in before if merging.absorbed in (row.get("account_id"), row.get("first_id"))]
+    for relation, _treatment, rows in todo:
+        rows.refresh_from_db(fields=["before"])
+        own = [row for row in rows.before or [] if row[relation.column] == merging.absorbed]
         if own:
-            counts[name] = len(own)
+            counts[relation.name] = len(own)
     AccountMerge.objects.filter(pk=merging.merge.pk).update(counts=counts)
 
 

@@ -46,6 +46,10 @@ class Relation:
         return self.model._meta.db_table
 
     @property
+    def key(self) -> str:
+        return str(self.model._meta.pk.column)
+
+    @property
     def column(self) -> str:
         return str(self.field.column)
 
@@ -97,11 +101,11 @@ class Move(Treatment):
         table, column = relation.table, relation.column
         with self._passing(), connection.cursor() as cursor:
             cursor.execute(
-                f"UPDATE {table} SET {column} = %s WHERE {column} = %s RETURNING id",
+                f"UPDATE {table} SET {column} = %s WHERE {column} = %s RETURNING {relation.key}",
                 [merging.survivor, merging.absorbed],
             )
             rows.moved = sorted(pk for (pk,) in cursor.fetchall())
-            cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
+            cursor.execute(f"SELECT coalesce(max({relation.key}), 0) FROM {table}")
             rows.newest = cursor.fetchone()[0]
         rows.save(update_fields=["moved", "newest"])
 
@@ -119,7 +123,8 @@ class Move(Treatment):
     def undo(self, relation: Relation, merging: Merging, rows: MergedRows) -> None:
         with self._passing(), connection.cursor() as cursor:
             cursor.execute(
-                f"UPDATE {relation.table} SET {relation.column} = %s WHERE id = ANY (%s) AND {relation.column} = %s",
+                f"UPDATE {relation.table} SET {relation.column} = %s"
+                f" WHERE {relation.key} = ANY (%s) AND {relation.column} = %s",
                 [merging.absorbed, rows.moved, merging.survivor],
             )
 
@@ -173,7 +178,7 @@ class Rewrite(Treatment):
 
 def _rows_of(relation: Relation) -> str:
     return (
-        f"SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.id), '[]') FROM {relation.table} t"
+        f"SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.{relation.key}), '[]') FROM {relation.table} t"
         f" WHERE t.{relation.column} = ANY (%s)"
     )
 
@@ -200,7 +205,7 @@ def put_back(model: type[models.Model], source: str, params: Sequence[Any]) -> N
     for column in model._meta.concrete_fields:
         name = f'"{column.column}"'
         value = f"r.{name}"
-        if isinstance(column, ForeignKey) and column.db_constraint:
+        if isinstance(column, ForeignKey) and getattr(column, "db_constraint", False):
             is_there = f"EXISTS (SELECT 1 FROM {column.related_model._meta.db_table} o WHERE o.id = {value})"
             if column.null:
                 value = f"CASE WHEN {is_there} THEN {value} END"
@@ -275,16 +280,16 @@ def _is_unique(relation: Relation) -> bool:
     for constraint in relation.model._meta.constraints:
         names = set(getattr(constraint, "fields", ()) or ())
         for entry in getattr(constraint, "expressions", ()):
-            expression = entry[0] if isinstance(entry, list | tuple) else entry
-            names |= {found.name for found in _columns(expression)}
+            names |= set(_columns(entry[0] if isinstance(entry, list | tuple) else entry))
         if names & {relation.field.name, relation.column} and not isinstance(constraint, models.CheckConstraint):
             return True
     return any(relation.field.name in together for together in relation.model._meta.unique_together)
 
 
-def _columns(expression: Any) -> Iterator[F]:
+def _columns(expression: Any) -> Iterator[str]:
+    """The names of the columns an expression reads."""
     if isinstance(expression, F):
-        yield expression
+        yield str(getattr(expression, "name", ""))
     for part in getattr(expression, "get_source_expressions", list)():
         yield from _columns(part)
 

@@ -1,5 +1,6 @@
 """Taking a merge back."""
 
+import json
 from typing import Any
 
 import pghistory
@@ -150,7 +151,7 @@ def _changed_by_merge(merge: AccountMerge) -> list[str]:
 def _present(survivor: Account) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_jsonb(a)::text FROM segmentation_account a WHERE a.id = %s", [survivor.pk])
-        row: dict[str, Any] = Account._meta.get_field("custom").from_db_value(cursor.fetchone()[0], None, connection)  # type: ignore[attr-defined]
+        row: dict[str, Any] = json.loads(cursor.fetchone()[0])
     return row
 
 
