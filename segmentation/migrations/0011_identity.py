@@ -14,7 +14,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0009_icp_runs'),
+        ('segmentation', '0010_list_member_imports'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
