@@ -8,7 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from journey.admin.list_scope import asked_scope
 from journey.instants import past_instant
+from journey.selectors.lists import ListScope
 from journey.selectors.overview import (
     FunnelRow,
     Gap,
@@ -141,8 +143,10 @@ def _moments(request: HttpRequest) -> tuple[dict[str, Any], list[str]]:
     return moments, problems
 
 
-def _bars(rows: list[FunnelRow], now: bool) -> list[dict[str, Any]]:
+def _bars(rows: list[FunnelRow], now: bool, scope: ListScope | None) -> list[dict[str, Any]]:
     """Return the bars; the widest stands for the fullest stage. Only those of now lead to their accounts."""
+    of_list = f"&on_list={scope.target_list.key}" if scope else ""
+    now = now and (scope is None or scope.mode != "cohort")
     fullest = max((row.number for row in rows), default=0)
     accounts = admin_url("segmentation_account_changelist")
     return [
@@ -153,7 +157,7 @@ def _bars(rows: list[FunnelRow], now: bool) -> list[dict[str, Any]]:
             "change": row.change,
             "share": row.share * 100,
             "width": round(100 * row.number / fullest, 2) if fullest else 0,
-            "url": f"{accounts}?stage={row.stage.key}" if now else "",
+            "url": f"{accounts}?stage={row.stage.key}{of_list}" if now else "",
         }
         for row in rows
     ]
@@ -180,14 +184,15 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the context of the admin's index what the start page shows; each part only to those who may see it."""
     may = request.user.has_perm  # type: ignore[union-attr]
     moments, problems = _moments(request)
-    found = overview(**moments, user=request.user)
+    asked = asked_scope(request)
+    found = overview(**moments, scope=asked.scope, user=request.user)
     request._shown_version = found.shown  # type: ignore[attr-defined]
     fresh = freshness(found.shown.history if found.shown else None)
     see_jobs, see_imports = (admin.site.get_model_admin(of).has_view_permission(request) for of in (Job, ImportRun))
     jobs = latest_jobs() if see_jobs else []
     imports = latest_imports() if see_imports else []
     fullest = [*found.funnel, *found.parking]
-    bars = _bars(fullest, now=moments["as_of"] is None)
+    bars = _bars(fullest, now=moments["as_of"] is None, scope=asked.scope)
     context.update(
         {
             "title": _("Overview"),
@@ -200,7 +205,9 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "asked": {name: request.GET.get(name, "") for name in moments},
             "against": moments["against"],
             "is_now": moments["as_of"] is None,
-            "moment_problems": problems,
+            "moment_problems": [*problems, *([asked.problem] if asked.problem else [])],
+            "scope": asked.scope,
+            "scope_form": asked.form,
             "fresh": fresh,
             "gaps": _gap_rows(gaps(found.shown, fresh, request.user), request),
             "counts": _counts(request),

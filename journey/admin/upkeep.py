@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from journey.admin.list_scope import mode_texts
 from journey.admin.timeline import days_text, when
 from journey.instants import past_instant
 from journey.selectors.lists import LIST_MODES
@@ -82,7 +83,7 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
                 "found": found,
                 "lists": TargetList.objects.order_by("name"),
                 "mode": mode,
-                "modes": [(key, text) for key, text in _mode_texts().items()],
+                "modes": [(key, text) for key, text in mode_texts().items()],
                 "cohort_day": request.GET.get("cohort_at", ""),
                 "problem": problem,
                 "due_text": _due_text(found),
@@ -138,14 +139,6 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
             list_url=page,
             done_url=page,
         )
-
-
-def _mode_texts() -> dict[str, str]:
-    return {
-        "was": gettext("as the list was in each month"),
-        "is": gettext("as the list is now"),
-        "cohort": gettext("as it was on one day (cohort)"),
-    }
 
 
 def _due_text(found: Upkeep) -> str:

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from journey.admin.list_scope import asked_scope
 from journey.admin.rules_editor import (
     ProblemsError,
     basis_of,
@@ -23,6 +24,7 @@ from journey.admin.rules_schema import unit_words
 from journey.models import Journey, JourneyVersion
 from journey.selectors.comparisons import comparison
 from journey.selectors.histories import current_history
+from journey.selectors.lists import ListScope
 from journey.selectors.previews import preview
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import published_version, shown_version, version_document
@@ -260,6 +262,7 @@ class VersionPages:
         one, two = sorted([version, other], key=lambda v: v.number)
         one.journey = two.journey = version.journey
         result = comparison(version_document(one), version_document(two))
+        asked = asked_scope(request)
         return self._page(
             request,
             "compare",
@@ -271,7 +274,10 @@ class VersionPages:
             compared=result,
             changed=[stage for stage in result.stages if not stage.same],
             unchanged=[stage for stage in result.stages if stage.same],
-            counts=_compared_counts(one, two, result),
+            counts=_compared_counts(one, two, result, asked.scope),
+            scope=asked.scope,
+            scope_form=asked.form,
+            scope_problem=asked.problem,
             sources=[_source(one), _source(two)],
             title=gettext("%(journey)s: versions %(one)s and %(two)s")
             % {"journey": version.journey, "one": one.number, "two": two.number},
@@ -301,10 +307,17 @@ def _publish_rows(counts: dict[str, Any], version: JourneyVersion) -> list[dict[
     return rows
 
 
-def _numbers(version: JourneyVersion) -> dict[str, int] | None:
-    """Accounts in each stage now: by the history of a version, by counting for one without, None if neither can be."""
+def _numbers(version: JourneyVersion, scope: ListScope | None) -> dict[str, int] | None:
+    """Accounts in each stage now: by the history of a version, by counting for one without, None if neither can be.
+
+    Those of a list are known from a history only.
+    """
+    now = timezone.now()
     if current_history(version):
-        return {row["key"]: row["accounts"] for row in stage_counts(version, timezone.now())}
+        accounts = scope.accounts(now) if scope else None
+        return {row["key"]: row["accounts"] for row in stage_counts(version, now, accounts)}
+    if scope:
+        return None
     document = version_document(version)
     if document_problems(version, document):
         return None
@@ -316,8 +329,10 @@ def _source(version: JourneyVersion) -> dict[str, Any]:
     return {"version": version, "history": current_history(version)}
 
 
-def _compared_counts(one: JourneyVersion, two: JourneyVersion, result: Any) -> list[dict[str, Any]]:
-    left, right = _numbers(one), _numbers(two)
+def _compared_counts(
+    one: JourneyVersion, two: JourneyVersion, result: Any, scope: ListScope | None
+) -> list[dict[str, Any]]:
+    left, right = _numbers(one, scope), _numbers(two, scope)
     rows = []
     for stage in result.stages:
         a = left.get(stage.key) if left is not None else None

@@ -1,9 +1,7 @@
 """Journeys, read only: their versions, accounts per stage at a moment, and why an account is in its stage."""
 
-import datetime as dt
 from typing import Any
 
-from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Exists, OuterRef, Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _t
@@ -16,13 +14,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from journey.api.parameters import LIST_PARAMETERS, asked_moment, asked_scope
 from journey.models import History, Journey, JourneyVersion
 from journey.selectors.explanations import explain
 from journey.selectors.journeys import find_entity, find_journey
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import published_version, shown_version, version_document
 from segmentation.api.errors import Problem
-from segmentation.api.filter_fields import InstantField
 from segmentation.api.filters import make_filterset
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import ShownSerializer
@@ -139,7 +137,7 @@ class JourneyViewSet(ListMixin, StrictViewSet):
     lookup_field = "key"
     lookup_value_regex = r"[-\w]+"
     parameters = {
-        "stages": ("as_of", "version"),
+        "stages": ("as_of", "version", "list", "list_mode", "cohort_at"),
         "explain": ("account", "contact", "opportunity", "at", "version"),
     }
 
@@ -185,13 +183,14 @@ class JourneyViewSet(ListMixin, StrictViewSet):
             KEY,
             VERSION,
             OpenApiParameter("as_of", OpenApiTypes.DATETIME, description=_("The moment; now when left out.")),
+            *LIST_PARAMETERS,
         ],
         responses=StageCountsSerializer,
     )
     @action(detail=True)
     def stages(self, request: Request, key: str) -> Response:
         journey = find_journey(key)
-        as_of = _moment(request, "as_of")
+        as_of = asked_moment(request, "as_of") or timezone.now()
         if as_of > timezone.now():
             raise ValidationError(
                 {"as_of": [_t("The moment lies in the future. Facts are known up to now.")]}, code="future"
@@ -205,10 +204,12 @@ class JourneyViewSet(ListMixin, StrictViewSet):
                 field="journey",
                 value=key,
             )
+        accounts = visible_accounts(request.user)
+        if scope := asked_scope(request):
+            listed = scope.accounts(as_of)
+            accounts = listed if accounts is None else listed.filter(pk__in=accounts.values("pk"))
         names = ("key", "name", "color", "position", "accounts", "share")
-        rows = [
-            {name: row[name] for name in names} for row in stage_counts(version, as_of, visible_accounts(request.user))
-        ]
+        rows = [{name: row[name] for name in names} for row in stage_counts(version, as_of, accounts)]
         return Response(
             {"journey": key, "version": version.number, "unit": journey.unit, "as_of": as_of, "stages": rows}
         )
@@ -250,7 +251,8 @@ class JourneyViewSet(ListMixin, StrictViewSet):
                 field="journey",
                 value=key,
             )
-        return Response(explain(find_entity(journey.unit, words, request.user), version, _moment(request, "at")))
+        entity = find_entity(journey.unit, words, request.user)
+        return Response(explain(entity, version, asked_moment(request, "at") or timezone.now()))
 
     def _asked_version(self, journey: Journey) -> JourneyVersion | None:
         number = self.request.query_params.get("version")
@@ -271,14 +273,3 @@ class JourneyViewSet(ListMixin, StrictViewSet):
                 value=number,
             )
         return found
-
-
-def _moment(request: Request, name: str) -> dt.datetime:
-    text = request.query_params.get(name)
-    if text is None:
-        return timezone.now()
-    try:
-        moment: dt.datetime = InstantField().clean(text)
-    except DjangoValidationError as error:
-        raise ValidationError({name: error.messages}, code="not_a_date") from None
-    return moment

@@ -7,9 +7,8 @@ from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
 from journey.instants import past_instant
-from journey.selectors.lists import LIST_MODES, listed_accounts
+from journey.selectors.lists import LIST_MODES, list_scope
 from segmentation.models import Account
-from segmentation.selectors.target_lists import find_list
 
 
 def add_list_options(parser: CommandParser) -> None:
@@ -36,6 +35,5 @@ def cohort_day(options: dict[str, Any]) -> dt.datetime | None:
 
 def accounts_of_list(options: dict[str, Any], as_of: dt.datetime) -> QuerySet[Account] | None:
     """The accounts a report at `as_of` is limited to; None without --list. Raises JourneyError and NotFoundError."""
-    if not options["list"]:
-        return None
-    return listed_accounts(find_list(options["list"]), options["list_mode"], as_of, cohort_day(options))
+    scope = list_scope(options["list"], options["list_mode"], cohort_day(options))
+    return scope.accounts(as_of) if scope else None

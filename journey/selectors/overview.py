@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from journey.models import CrmStage, History, Journey, JourneyVersion, Opportunity, Stage, StageInterval
+from journey.selectors.lists import ListScope
 from scoring.models import Activity, ActivityType
 from scoring.selectors.activity_types import used_type_ids
 from segmentation.models import Account, Contact, FactTouch, ImportRun, Job, ListMembership
@@ -122,17 +123,24 @@ def stage_at(history: History, as_of: dt.datetime, column: str = "stage_id") -> 
     return Subquery(stays.order_by("-start_at").values(column)[:1])
 
 
-def overview(*, as_of: dt.datetime | None = None, against: dt.datetime | None = None, user: Any = None) -> Overview:
+def overview(
+    *,
+    as_of: dt.datetime | None = None,
+    against: dt.datetime | None = None,
+    scope: ListScope | None = None,
+    user: Any = None,
+) -> Overview:
     """Return the funnel of the first published journey at a moment (now), with the numbers at another to compare.
 
-    Stages without position in the funnel stand apart. For a user only accounts this user may see are counted.
+    Stages without position in the funnel stand apart. For a user only accounts this user may see are counted, with a
+    scope only those of its list.
     """
     as_of = as_of or timezone.now()
     shown = first_shown()
     if shown is None or shown.history is None:
         return Overview(as_of, shown)
-    counted = _counted(shown.history, as_of, user)
-    before = _counted(shown.history, against, user) if against else None
+    counted = _counted(shown.history, as_of, scope, user)
+    before = _counted(shown.history, against, scope, user) if against else None
     total = sum(counted.values())
     rows = [
         FunnelRow(
@@ -147,8 +155,11 @@ def overview(*, as_of: dt.datetime | None = None, against: dt.datetime | None = 
     return Overview(as_of, shown, funnel, [row for row in rows if row.stage.position is None], total)
 
 
-def _counted(history: History, as_of: dt.datetime, user: Any) -> dict[int, int]:
-    return dict(visible_to(stays_at(history, as_of), user).values_list("stage").annotate(Count("pk")))
+def _counted(history: History, as_of: dt.datetime, scope: ListScope | None, user: Any) -> dict[int, int]:
+    stays = stays_at(history, as_of)
+    if scope:
+        stays = stays.filter(account__in=scope.accounts(as_of).values("pk"))
+    return dict(visible_to(stays, user).values_list("stage").annotate(Count("pk")))
 
 
 def freshness(history: History | None) -> Freshness:

@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from journey.models import Grade, History, Opportunity, StageInterval, StageMeaning
-from journey.selectors.lists import checked_cohort
+from journey.selectors.lists import checked_mode
 from journey.selectors.overview import first_shown
 from journey.selectors.upkeep_months import (
     Members,
@@ -181,7 +181,7 @@ def upkeep_of(
     Raises:
         JourneyError: the cohort has no day, or a day is given that the mode does not use.
     """
-    checked_cohort(mode, cohort_at)
+    checked_mode(mode, cohort_at)
     now = now or timezone.now()
     shown = first_shown()
     row = with_last_review(TargetList.objects.filter(pk=target_list.pk)).get()

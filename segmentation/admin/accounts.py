@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesCheckboxFilter,
     ChoicesDropdownFilter,
+    DropdownFilter,
     RadioFilter,
     RelatedDropdownFilter,
 )
@@ -19,7 +20,9 @@ from segmentation.admin.base import ProductAdmin, ProductInline, values_filter
 from segmentation.admin.custom_fields import CustomFieldsMixin
 from segmentation.admin.flags import AccountFlagInline, DisqualifyMixin
 from segmentation.admin.target_lists import AddToListMixin, ListMembershipInline
-from segmentation.models import Account, AccountFlag, Contact, FlagType, SalesTeam
+from segmentation.models import Account, AccountFlag, Contact, FlagType, ListMembership, SalesTeam, TargetList
+from segmentation.models.choices import MEMBER_STATES
+from segmentation.selectors.access import visible_to
 
 SOURCE_FIELDSET = (
     _("Where it comes from"),
@@ -47,6 +50,24 @@ class DisqualifiedFilter(RadioFilter):
             case "no":
                 return queryset.filter(~Exists(flags))
         return queryset
+
+
+class OnListFilter(DropdownFilter):
+    """Target accounts of a list now."""
+
+    title = _("target account list")
+    parameter_name = "on_list"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(TargetList.objects.order_by("name").values_list("key", "name"))
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.value():
+            return queryset
+        members = ListMembership.objects.filter(
+            account=OuterRef("pk"), target_list__key=self.value(), end_at__isnull=True, state__in=MEMBER_STATES
+        )
+        return queryset.filter(Exists(visible_to(members, request.user)))
 
 
 class WithAccountFilter(RadioFilter):
@@ -103,6 +124,7 @@ class AccountAdmin(DisqualifyMixin, AddToListMixin, CustomFieldsMixin, ProductAd
         values_filter("region"),
         values_filter("owner"),
         ("team", RelatedDropdownFilter),
+        OnListFilter,
         DisqualifiedFilter,
     ]
     search_fields = ["name", "domain", "external_id__exact"]

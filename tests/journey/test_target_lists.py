@@ -5,10 +5,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from journey.selectors.versions import published_version
 from journey.services.replay import replay
-from journey.services.versions import create_journey, publish_version
+from journey.services.versions import create_draft, create_journey, publish_version
 from segmentation.models import ListMembership, MembershipReason, SalesTeam, TargetList
 from segmentation.services.target_lists import add_accounts, remove_members, set_quota
 from tests.journey import worlds
@@ -88,6 +89,62 @@ class TestStagesOfAList:
     def test_a_cohort_needs_its_day(self, numbers):
         with pytest.raises(CommandError, match="--cohort-at"):
             numbers("--list", "named", "--list-mode", "cohort")
+
+    def test_a_way_to_read_a_list_needs_the_list(self, numbers):
+        with pytest.raises(CommandError, match="no list"):
+            numbers("--list-mode", "is")
+
+    @pytest.mark.parametrize(
+        ("day", "mode", "cohort", "aware"),
+        [
+            ("2025-01-11", "was", "", 1),
+            ("2025-01-25", "was", "", 0),
+            ("2025-01-25", "is", "", 1),
+            ("2025-01-25", "cohort", "2025-01-05", 1),
+            ("2025-01-25", "cohort", "2024-12-31", 0),
+        ],
+    )
+    def test_the_start_page_and_the_api_count_the_same(self, numbers, admin_client, day, mode, cohort, aware):
+        asked = {"as_of": day, "list": "named", "list_mode": mode} | ({"cohort_at": cohort} if cohort else {})
+        assert admin_client.get(reverse("admin:index"), asked).context["total"] == aware
+        found = admin_client.get("/api/v1/journeys/extended/stages/", asked).json()
+        assert sum(row["accounts"] for row in found["stages"]) == aware
+
+    def test_each_moment_of_a_comparison_has_the_list_of_its_own(self, numbers, admin_client):
+        asked = {"as_of": "2025-02-05", "against": "2025-01-25", "list": "named"}
+        bars = admin_client.get(reverse("admin:index"), asked).context["funnel"]
+        assert {bar["stage"].key: (bar["number"], bar["change"]) for bar in bars}["aware"] == (1, 1)
+
+    def test_two_versions_are_compared_on_the_accounts_of_a_list(self, numbers, admin_client):
+        version = published_version("extended")
+        draft = create_draft(journey=version.journey)
+        url = reverse("admin:journey_journeyversion_compare", args=[draft.pk])
+        everybody = admin_client.get(url).context["counts"]
+        assert sum(row["one"] for row in everybody) == sum(row["two"] for row in everybody) == 2
+        listed = admin_client.get(url, {"list": "named"}).context["counts"]
+        assert sum(row["one"] for row in listed) == 1
+        assert {row["two"] for row in listed} == {None}
+
+    @pytest.mark.parametrize(
+        ("asked", "words"),
+        [
+            ({"list": "nmed"}, "Did you mean “named”"),
+            ({"list": "named", "list_mode": "cohort"}, "go together"),
+            ({"list": "named", "list_mode": "will"}, "“will” is no way to read a list"),
+        ],
+    )
+    def test_what_cannot_be_used_is_told_on_the_page_and_by_the_api(self, numbers, admin_client, asked, words):
+        assert words in admin_client.get(reverse("admin:index"), asked).content.decode()
+        answer = admin_client.get("/api/v1/journeys/extended/stages/", asked)
+        assert answer.status_code in (400, 404)
+        assert words in answer.json()["detail"]
+
+    def test_a_stage_of_the_start_page_leads_to_the_accounts_of_the_list(self, numbers, admin_client):
+        bars = admin_client.get(reverse("admin:index"), {"list": "named"}).context["funnel"]
+        url = next(bar["url"] for bar in bars if bar["number"])
+        assert [row.pk for row in admin_client.get(url).context["cl"].result_list] == [
+            ListMembership.objects.get(end_at=None, state="active").account_id
+        ]
 
     def test_an_unknown_list_is_refused_with_the_nearest(self, numbers):
         with pytest.raises(CommandError, match=r"There is no target account list “nmed”\. Did you mean “named”"):

@@ -1,0 +1,155 @@
+"""Server time and queries of the pages of target account lists and profiles, at the size the product promises.
+
+    VAR_DIR=/tmp/v-pages .venv/bin/python -m benchmarks.list_pages [--accounts N] [--lists N] [--memberships N]
+
+Needs an installation without accounts, which it fills: every list has members, former members and proposals, every
+account has activities, a stage and a fit. Then it opens each page several times as a marketer and prints the median of
+the server's time and the number of queries. Exits with 1 when a page takes more than 300 ms or more than 15 queries.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+MOST_MS, MOST_QUERIES = 300, 15
+PAGES = {
+    "lists": "segmentation_targetlist_changelist",
+    "memberships": "segmentation_listmembership_changelist",
+    "memberships of a list": "segmentation_listmembership_changelist?target_list__id__exact={list}&now=members",
+    "review queue": "segmentation_listmembership_review",
+    "requests to disqualify": "segmentation_disqualificationrequest_changelist?decision=open",
+    "quotas": "segmentation_salesquota_changelist",
+    "reasons": "segmentation_membershipreason_changelist",
+    "profiles": "segmentation_icpprofile_changelist",
+    "assessments": "segmentation_icpassessment_changelist",
+    "accounts": "segmentation_account_changelist",
+    "accounts of a list": "segmentation_account_changelist?on_list=list-1",
+}
+
+FILL = """
+INSERT INTO segmentation_account (name, domain, external_id, source_system, other_names, other_domains, industry, region,
+    country, city, business_unit, tier, relationship, owner, source, products, custom, team_id, employees,
+    recorded_at, updated_at, created_in_source_at)
+SELECT 'Company ' || n, 'c' || n || '.example', 'P' || n, 'pages', '{}', '{}', 'Industry ' || n %% 20,
+    'Region ' || n %% 5, '', '', '', 1 + n %% 3, 'prospect', 'owner' || n %% 100, '', '{}', '{}', t.ids[1 + n %% 20], n %% 5000,
+    now(), now(), now() - interval '700 days'
+FROM generate_series(1, %(accounts)s) n, (SELECT array_agg(id) AS ids FROM segmentation_salesteam) t;
+INSERT INTO segmentation_listmembership (target_list_id, account_id, state, tier, start_at, end_at, reason_id, note,
+    team_id)
+SELECT l.ids[1 + (a.id + r.n * 7) %% %(lists)s], a.id,
+    CASE WHEN r.n %% 3 = 1 THEN 'active' WHEN r.n %% 3 = 2 AND a.id %% 50 = 0 THEN 'proposed'
+         WHEN r.n %% 3 = 2 THEN 'removed' ELSE 'recycling' END,
+    NULL, now() - interval '600 days' + (a.id %% 500) * interval '1 day',
+    CASE WHEN r.n %% 3 = 0 THEN now() - interval '20 days' + (a.id %% 10) * interval '1 day' END,
+    (SELECT min(id) FROM segmentation_membershipreason), 'note', CASE WHEN r.n %% 3 = 2 THEN a.team_id END
+FROM segmentation_account a, generate_series(1, %(each)s) AS r(n),
+    (SELECT array_agg(id) AS ids FROM segmentation_targetlist) l;
+INSERT INTO segmentation_disqualificationrequest (target_list_id, account_id, note, asked_at, decision, decision_note)
+SELECT target_list_id, account_id, 'no need', now(), 'open', '' FROM segmentation_listmembership
+WHERE state = 'active' AND account_id %% 500 = 0;
+INSERT INTO scoring_activity (account_id, type_id, occurred_at, seconds, outcome, campaign, content, url, source_key)
+SELECT a.id, (SELECT min(id) FROM scoring_activitytype), now() - (a.id %% 400 + r.n * 30) * interval '1 day', 600,
+    '', '', '', '', 'pages' || a.id || '-' || r.n
+FROM segmentation_account a, generate_series(1, 5) AS r(n);
+"""
+
+
+def fill(accounts: int, lists: int, memberships: int) -> None:
+    """Fill an installation that has no accounts."""
+    from django.db import connection
+
+    from journey.services.assessments import assess
+    from journey.services.replay import replay
+    from scoring.models import ActivityType
+    from segmentation.models import Account, SalesQuota, SalesTeam, TargetList
+
+    if Account.objects.exists():
+        return
+    ActivityType.objects.get_or_create(key="webinar", defaults={"name": "Webinar", "side": "marketing"})
+    for n in range(20):
+        team = SalesTeam.objects.create(key=f"team-{n}", name=f"Team {n}")
+        SalesQuota.objects.create(team=team, places=10_000)
+    for n in range(lists):
+        TargetList.objects.create(key=f"list-{n}", name=f"List {n}", tier=1 + n % 3)
+    with connection.cursor() as cursor:
+        numbers = {"accounts": accounts, "lists": lists, "each": max(memberships // accounts, 1)}
+        cursor.execute(FILL, numbers)
+        cursor.execute("ANALYZE")
+    replay()
+    assess()
+
+
+def measure(rounds: int) -> list[dict[str, Any]]:
+    """Open every page as a marketer: the median time in milliseconds and the number of queries of each."""
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+    from django.urls import reverse
+
+    from segmentation.models import TargetList
+    from segmentation.services.roles import MARKETER
+
+    user, _made = get_user_model().objects.get_or_create(username="pages", defaults={"is_staff": True})
+    user.groups.set(Group.objects.filter(name=MARKETER))
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(user)
+    first = TargetList.objects.order_by("pk").values_list("pk", flat=True)[0]
+    pages = {**PAGES, "upkeep": f"segmentation_targetlist_upkeep:{first}"}
+    rows = []
+    for name, where in pages.items():
+        page, _mark, query = where.format(list=first).partition("?")
+        page, _colon, key = page.partition(":")
+        url = reverse(f"admin:{page}", args=[key] if key else []) + (f"?{query}" if query else "")
+        took = []
+        for _round in range(rounds + 1):
+            with CaptureQueriesContext(connection) as captured:
+                begin = time.perf_counter()
+                answer = client.get(url)
+                took.append(1000 * (time.perf_counter() - begin))
+            if answer.status_code != 200:
+                raise RuntimeError(f"{url}: {answer.status_code}")
+        slowest = max(captured.captured_queries, key=lambda query: float(query["time"]))
+        rows.append(
+            {
+                "page": name,
+                "ms": round(statistics.median(took[1:])),  # the first one fills caches of templates
+                "queries": len(captured),
+                "slowest": f"{slowest['time']} {slowest['sql'][:160]}",
+            }
+        )
+    return rows
+
+
+def main() -> int:
+    """Fill, measure, print; 1 when a page is too slow or needs too many queries."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--lists", type=int, default=20)
+    parser.add_argument("--memberships", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--verbose", action="store_true", help="show the slowest query of each page")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    fill(options.accounts, options.lists, options.memberships)
+    rows = measure(options.rounds)
+    bad = [row for row in rows if row["page"] != "upkeep" and (row["ms"] > MOST_MS or row["queries"] > MOST_QUERIES)]
+    for row in rows:
+        print(f"{row['page']:<26}{row['ms']:>6} ms{row['queries']:>5} queries{'  too much' if row in bad else ''}")
+        if options.verbose:
+            print(f"    {row['slowest']}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
