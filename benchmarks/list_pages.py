@@ -34,8 +34,8 @@ INSERT INTO segmentation_account (name, domain, external_id, source_system, othe
     country, city, business_unit, tier, relationship, owner, source, products, custom, team_id, employees,
     recorded_at, updated_at, created_in_source_at)
 SELECT 'Company ' || n, 'c' || n || '.example', 'P' || n, 'pages', '{}', '{}', 'Industry ' || n %% 20,
-    'Region ' || n %% 5, '', '', '', 1 + n %% 3, 'prospect', 'owner' || n %% 100, '', '{}', '{}', t.ids[1 + n %% 20], n %% 5000,
-    now(), now(), now() - interval '700 days'
+    'Region ' || n %% 5, '', '', '', 1 + n %% 3, 'prospect', 'owner' || n %% 100, '', '{}', '{}',
+    t.ids[1 + n %% 20], n %% 5000, now(), now(), now() - interval '700 days'
 FROM generate_series(1, %(accounts)s) n, (SELECT array_agg(id) AS ids FROM segmentation_salesteam) t;
 INSERT INTO segmentation_listmembership (target_list_id, account_id, state, tier, start_at, end_at, reason_id, note,
     team_id)
