@@ -8,6 +8,7 @@ the server's time and the number of queries. Exits with 1 when a page takes more
 """
 
 import argparse
+import datetime as dt
 import os
 import statistics
 import sys
@@ -30,13 +31,6 @@ PAGES = {
 }
 
 FILL = """
-INSERT INTO segmentation_account (name, domain, external_id, source_system, other_names, other_domains, industry, region,
-    country, city, business_unit, tier, relationship, owner, source, products, custom, team_id, employees,
-    recorded_at, updated_at, created_in_source_at)
-SELECT 'Company ' || n, 'c' || n || '.example', 'P' || n, 'pages', '{}', '{}', 'Industry ' || n %% 20,
-    'Region ' || n %% 5, '', '', '', 1 + n %% 3, 'prospect', 'owner' || n %% 100, '', '{}', '{}',
-    t.ids[1 + n %% 20], n %% 5000, now(), now(), now() - interval '700 days'
-FROM generate_series(1, %(accounts)s) n, (SELECT array_agg(id) AS ids FROM segmentation_salesteam) t;
 INSERT INTO segmentation_listmembership (target_list_id, account_id, state, tier, start_at, end_at, reason_id, note,
     team_id)
 SELECT l.ids[1 + (a.id + r.n * 7) %% %(lists)s], a.id,
@@ -59,27 +53,58 @@ FROM segmentation_account a, generate_series(1, 5) AS r(n);
 
 def fill(accounts: int, lists: int, memberships: int) -> None:
     """Fill an installation that has no accounts."""
-    from django.db import connection
+    from django.db import transaction
 
     from journey.services.assessments import assess
     from journey.services.replay import replay
-    from scoring.models import ActivityType
-    from segmentation.models import Account, SalesQuota, SalesTeam, TargetList
+    from segmentation.models import Account
 
     if Account.objects.exists():
         return
+    with transaction.atomic():
+        fill_tables(accounts, lists, memberships)
+    replay()
+    assess()
+
+
+def fill_tables(accounts: int, lists: int, memberships: int) -> None:
+    """Accounts, lists with memberships, teams with quotas, activities; all or nothing."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from scoring.models import ActivityType
+    from segmentation.models import Account, SalesQuota, SalesTeam, TargetList
+
     ActivityType.objects.get_or_create(key="webinar", defaults={"name": "Webinar", "side": "marketing"})
     for n in range(20):
         team = SalesTeam.objects.create(key=f"team-{n}", name=f"Team {n}")
         SalesQuota.objects.create(team=team, places=10_000)
     for n in range(lists):
         TargetList.objects.create(key=f"list-{n}", name=f"List {n}", tier=1 + n % 3)
+    teams = list(SalesTeam.objects.all())
+    made = timezone.now() - dt.timedelta(days=700)
+    Account.objects.bulk_create(
+        (
+            Account(
+                name=f"Company {n}",
+                domain=f"c{n}.example",
+                external_id=f"P{n}",
+                industry=f"Industry {n % 20}",
+                region=f"Region {n % 5}",
+                tier=1 + n % 3,
+                employees=n % 5000,
+                owner=f"owner{n % 100}",
+                team=teams[n % len(teams)],
+                created_in_source_at=made,
+            )
+            for n in range(accounts)
+        ),
+        batch_size=5000,
+    )
     with connection.cursor() as cursor:
-        numbers = {"accounts": accounts, "lists": lists, "each": max(memberships // accounts, 1)}
+        numbers = {"lists": lists, "each": max(memberships // accounts, 1)}
         cursor.execute(FILL, numbers)
         cursor.execute("ANALYZE")
-    replay()
-    assess()
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:

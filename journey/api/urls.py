@@ -1,9 +1,10 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
+from journey.api.upkeep import UpkeepViewSet
 
 router = SimpleRouter()
 router.register("opportunities", OpportunityViewSet, basename="opportunity")
@@ -15,4 +16,7 @@ router.register("profile-versions", ProfileVersionViewSet, basename="profile-ver
 router.register("profile-answers", ProfileAnswerViewSet, basename="profile-answer")
 router.register("assessments", AssessmentViewSet, basename="assessment")
 
-urlpatterns: list[URLPattern | URLResolver] = [*router.urls]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("target-lists/<slug:key>/upkeep/", UpkeepViewSet.as_view({"get": "retrieve"}), name="target-list-upkeep"),
+    *router.urls,
+]

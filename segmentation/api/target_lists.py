@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers, status
@@ -36,17 +36,17 @@ from segmentation.models import (
     DisqualificationRequest,
     ListMembership,
     MembershipReason,
-    MembershipState,
     SalesQuota,
     SalesTeam,
     TargetList,
 )
-from segmentation.models.choices import HOLDING_STATES, MEMBER_STATES, QuotaKind
+from segmentation.models.choices import HOLDING_STATES, QuotaKind
 from segmentation.selectors.access import is_limited, own_teams, visible_to
 from segmentation.selectors.account_references import find_accounts
 from segmentation.selectors.own_accounts import proposable as team_proposable
 from segmentation.selectors.own_accounts import withdrawable
 from segmentation.selectors.quotas import own_places, with_places
+from segmentation.selectors.target_lists import with_counts
 from segmentation.services.list_settings import store_list, store_reason
 from segmentation.services.target_lists import (
     add_accounts,
@@ -118,14 +118,12 @@ class TargetListBody(BodySerializer):
     tier = TierField(required=False, help_text=_("Tier of its accounts; null: none."))
     active = YesNo(required=False, help_text=_("An inactive list takes no more accounts."))
     review_every_days = WholeNumber(
-        required=False, allow_null=True, help_text=_("How often the list is to be looked through, in days.")
+        required=False, allow_null=True, help_text=_("Days from one review of the list to the next; null: no reminder.")
     )
     stale_after_days = WholeNumber(
-        required=False, help_text=_("After how many days without anything an account of the list counts as stale.")
+        required=False, help_text=_("Days without activity and movement that make an active account stale.")
     )
-    accounts_per_rep = WholeNumber(
-        required=False, allow_null=True, help_text=_("How many accounts of the list a rep can work at a time.")
-    )
+    accounts_per_rep = WholeNumber(required=False, help_text=_("Accounts a sales rep can work at a time."))
 
 
 class TargetListViewSet(SettingsViewSet):
@@ -148,17 +146,7 @@ class TargetListViewSet(SettingsViewSet):
     rights = {"create": ("segmentation.add_targetlist",)}
 
     def get_queryset(self) -> QuerySet[Any]:
-        mine, user = Q(memberships__end_at__isnull=True), self.request.user
-        if is_limited(user):
-            mine &= Q(memberships__in=visible_to(ListMembership.objects.order_by(), user).values("pk"))
-        return (
-            super()
-            .get_queryset()
-            .annotate(
-                n_members=Count("memberships", filter=mine & Q(memberships__state__in=MEMBER_STATES)),
-                n_proposed=Count("memberships", filter=mine & Q(memberships__state=MembershipState.PROPOSED)),
-            )
-        )
+        return with_counts(super().get_queryset(), visible_to(ListMembership.objects.all(), self.request.user))
 
     def store(self, values: dict[str, Any], instance: Any = None) -> TargetList:
         return store_list(values=values, target_list=instance)

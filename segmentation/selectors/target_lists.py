@@ -5,7 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import NotFoundError, closest
@@ -90,6 +91,22 @@ def open_proposals(rows: QuerySet[ListMembership]) -> QuerySet[ListMembership]:
 def open_requests(rows: QuerySet[DisqualificationRequest]) -> QuerySet[DisqualificationRequest]:
     """Of requests to disqualify those nobody has decided."""
     return rows.filter(decision=DisqualificationRequest.Decision.OPEN)
+
+
+def with_counts(lists: QuerySet[TargetList], rows: QuerySet[ListMembership] | None = None) -> QuerySet[TargetList]:
+    """Lists with `n_members` (target accounts now) and `n_proposed`, counted among all memberships or these.
+
+    Each is counted in the index of open rows: joined, every row of every list would be read.
+    """
+    of_list = (ListMembership.objects.all() if rows is None else rows).filter(
+        target_list=OuterRef("pk"), end_at__isnull=True
+    )
+
+    def number(states: Collection[str]) -> Coalesce:
+        counted = of_list.filter(state__in=states).order_by().prefetch_related(None).values("target_list")
+        return Coalesce(Subquery(counted.annotate(n=Count("pk")).values("n")), Value(0))
+
+    return lists.annotate(n_members=number(MEMBER_STATES), n_proposed=number([MembershipState.PROPOSED]))
 
 
 def places_held(team: SalesTeam, rep_id: int | None = None) -> int:

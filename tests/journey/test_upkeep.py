@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +20,7 @@ from journey.services.replay import replay
 from segmentation.errors import InvalidValueError
 from segmentation.models import ListReview, MembershipReason, SalesTeam, TargetList
 from segmentation.selectors.target_lists import lists_due
+from segmentation.services.roles import REP
 from segmentation.services.target_lists import (
     add_accounts,
     disqualify_members,
@@ -295,6 +296,29 @@ class TestPage:
         rows = add_accounts(target_list=tal, accounts=more, note="x", at=at("2025-12-10"))
         remove_members(memberships=rows[:5], note="x", at=at("2026-02-10"))
         assert queries() == few
+
+
+class TestApi:
+    def test_it_says_what_the_command_says(self, admin_client, story):
+        asked = {"list_mode": "cohort", "cohort_at": "2026-01-15"}
+        found = admin_client.get("/api/v1/target-lists/named/upkeep/", asked).json()
+        expected = upkeep_document(upkeep_of(story, mode="cohort", cohort_at=at("2026-01-15")))
+        assert found["reasons"] == expected["reasons"]
+        assert [month["accounts"] for month in found["months"]] == [2] * 13
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [("nmed/upkeep/", 404), ("named/upkeep/?list_mode=cohort", 400), ("named/upkeep/?mode=is", 400)],
+    )
+    def test_a_wrong_question_is_refused(self, admin_client, tal, path, status):
+        assert admin_client.get(f"/api/v1/target-lists/{path}").status_code == status
+
+    def test_who_sees_only_own_teams_sees_none_of_it(self, client, tal):
+        user = get_user_model().objects.create_user("rep", is_staff=True)
+        user.groups.set(Group.objects.filter(name=REP))
+        client.force_login(user)
+        assert client.get("/api/v1/target-lists/named/upkeep/").status_code == 403
+        assert client.get(reverse("admin:segmentation_targetlist_upkeep", args=[tal.pk])).status_code in (403, 404)
 
 
 class TestCommand:

@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from segmentation.admin.base import KeyedAdmin, ReadOnlyInline, admin_url, chip, link, short_date
-from segmentation.models import ListMembership, ListReview, MembershipReason, MembershipState, TargetList
-from segmentation.models.choices import MEMBER_STATES
-from segmentation.selectors.target_lists import cadence_of, with_last_review
+from segmentation.models import ListMembership, ListReview, MembershipReason, TargetList
+from segmentation.selectors.target_lists import cadence_of, with_counts, with_last_review
 
 
 class ListReviewInline(ReadOnlyInline):
@@ -44,18 +43,7 @@ class TargetListAdmin(KeyedAdmin):
     change_form_outer_before_template = "admin/segmentation/targetlist/import.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        # Counted in the index of open rows: joined, every row of every list would be read.
-        members, waiting = (
-            ListMembership.objects.filter(target_list=OuterRef("pk"), end_at__isnull=True, state__in=states)
-            .order_by()
-            .values("target_list")
-            .annotate(n=Count("pk"))
-            .values("n")
-            for states in (MEMBER_STATES, [MembershipState.PROPOSED])
-        )
-        return with_last_review(super().get_queryset(request)).annotate(
-            n_members=Coalesce(Subquery(members), Value(0)), n_waiting=Coalesce(Subquery(waiting), Value(0))
-        )
+        return with_last_review(with_counts(super().get_queryset(request)))
 
     def _link(self, target_list: Any, number: int, query: str) -> Any:
         url = admin_url("segmentation_listmembership_changelist")
@@ -65,9 +53,9 @@ class TargetListAdmin(KeyedAdmin):
     def members(self, target_list: Any) -> Any:
         return self._link(target_list, target_list.n_members, "now=members")
 
-    @display(description=_("waiting for review"), ordering="n_waiting")
+    @display(description=_("waiting for review"), ordering="n_proposed")
     def waiting(self, target_list: Any) -> Any:
-        return self._link(target_list, target_list.n_waiting, "now=proposed")
+        return self._link(target_list, target_list.n_proposed, "now=proposed")
 
     @display(description=_("next review"))
     def next_review(self, target_list: Any) -> Any:
@@ -88,7 +76,9 @@ class MembershipReasonAdmin(KeyedAdmin):
     fieldsets = [(None, {"fields": [("name", "key"), ("use", "active")]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).annotate(n_used=Count("memberships"))
+        used = ListMembership.objects.filter(reason=OuterRef("pk")).order_by().values("reason")
+        counted = used.annotate(n=Count("pk")).values("n")  # in the index of reasons, without joining every membership
+        return super().get_queryset(request).annotate(n_used=Coalesce(Subquery(counted), Value(0)))
 
     @display(description=_("times used"), ordering="n_used")
     def used(self, reason: Any) -> int:
