@@ -1,6 +1,7 @@
 """Questions before a batch: what they ask, and list actions that change only by the POST that answers them."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django import forms
@@ -9,12 +10,14 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from segmentation.admin.access import narrow_choices
+from segmentation.admin.base import admin_url
 from segmentation.errors import ProblemError
 from segmentation.models import ListMembership, MembershipReason
 
@@ -98,6 +101,35 @@ class AskingMixin:
         else:
             messages.success(request, said(len(rows)))
         return HttpResponseRedirect(done_url or request.get_full_path())
+
+
+def whole_page(act: Any) -> Any:
+    """Let a dialog of an object's page that is opened by its address be a page too, not a fragment without style.
+
+    Goes outside Unfold's `@action(dialog=...)`, whose dialogs expect to be fetched by the page they lie on.
+    """
+
+    @wraps(act)
+    def shown(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer: HttpResponse = act(self, request, *args, **kwargs)
+        if "HX-Request" in request.headers:
+            return answer
+        if done := answer.headers.get("HX-Redirect"):
+            return HttpResponseRedirect(done)
+        options = self.model._meta
+        return TemplateResponse(
+            request,
+            "admin/segmentation/account/dialog_page.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": act.short_description,
+                "media": self.media,
+                "dialog": mark_safe(answer.content.decode()),  # noqa: S308 - rendered by Unfold's template
+                "back_url": admin_url(f"{options.app_label}_{options.model_name}_change", kwargs["object_id"]),
+            },
+        )
+
+    return shown
 
 
 def asking_action(

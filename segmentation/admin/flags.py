@@ -17,7 +17,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
 from segmentation.admin.base import KeyedAdmin, ProductAdmin, ReadOnlyInline, admin_url, chip
-from segmentation.admin.dialogs import AskingMixin, asking_action
+from segmentation.admin.dialogs import AskingMixin, asking_action, whole_page
 from segmentation.errors import ProblemError
 from segmentation.models import Account, AccountFlag, FlagType
 from segmentation.services.flags import disqualify_accounts, reinstate_accounts
@@ -179,6 +179,7 @@ class DisqualifyMixin(AskingMixin):
     def _back(self, account: Account) -> HttpResponse:
         return HttpResponse(headers={"HX-Redirect": admin_url("segmentation_account_change", account.pk) or ""})
 
+    @whole_page
     @action(
         description=_("Disqualify"),
         permissions=["disqualify"],
@@ -209,6 +210,7 @@ class DisqualifyMixin(AskingMixin):
             messages.info(request, gettext("%(account)s was disqualified already.") % {"account": account})
         return self._back(account)
 
+    @whole_page
     @action(
         description=_("Take back"),
         permissions=["reinstate"],

@@ -117,8 +117,15 @@ class TestDialogs:
         assert admin_client.get(self.url("disqualify", acme), SENT).status_code == 200
         assert rows() == []
 
+    def test_opened_by_its_address_it_is_a_whole_page(self, admin_client, acme):
+        url, account = self.url("disqualify", acme), reverse("admin:segmentation_account_change", args=[acme.pk])
+        assert "<html" in admin_client.get(url).content.decode()
+        assert "<html" not in admin_client.get(url, headers={"HX-Request": "true"}).content.decode()
+        assert admin_client.post(url, SENT).headers["Location"] == account
+        assert rows() == [("Acme", "insolvent", None)]
+
     def test_sending_it_disqualifies_and_says_by_whom(self, admin_client, admin_user, acme):
-        response = admin_client.post(self.url("disqualify", acme), SENT)
+        response = admin_client.post(self.url("disqualify", acme), SENT, headers={"HX-Request": "true"})
         assert response.headers["HX-Redirect"] == reverse("admin:segmentation_account_change", args=[acme.pk])
         assert rows() == [("Acme", "insolvent", None)]
         assert AccountFlag.objects.get().set_by == admin_user
