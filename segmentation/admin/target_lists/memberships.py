@@ -63,8 +63,9 @@ class MembershipTexts:
 
 @admin.register(ListMembership)
 class ListMembershipAdmin(MembershipTexts, AskingMixin, ReadOnlyAdmin):
-    """The history of every list, and the review queue: the same rows, those proposed now."""
+    """The history of every list."""
 
+    empty_text = _("Choose accounts in the list of accounts and put them on a target account list.")
     list_display = ["account", "target_list", "state_chip", "start_at", "end_at", "why", "team", "set_by"]
     list_select_related = ["account", "target_list", "reason", "team", "set_by"]
     list_filter = [

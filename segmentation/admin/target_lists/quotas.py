@@ -30,6 +30,7 @@ class SalesQuotaForm(forms.ModelForm):  # type: ignore[type-arg]
 class SalesQuotaAdmin(ProductAdmin):
     """Places of teams and reps, and how many of them are held."""
 
+    empty_text = _("Give each sales team one: without it the team cannot propose accounts.")
     form = SalesQuotaForm
     list_display = ["team", "rep", "kind", "places", "held", "remaining"]
     list_select_related = ["team", "rep"]

@@ -29,6 +29,7 @@ class DecisionFilter(RadioFilter):
 class DisqualificationRequestAdmin(MembershipTexts, AskingMixin, ReadOnlyAdmin):
     """What sales ask marketing to disqualify."""
 
+    empty_text = _("Sales ask for it where they look at their accounts; marketing decides in the review queue.")
     list_display = ["account", "target_list", "decision", "why", "team", "asked_by", "asked_at", "decided_by"]
     list_select_related = ["account", "target_list", "reason", "team", "asked_by", "decided_by"]
     list_filter = [DecisionFilter, ("target_list", RelatedDropdownFilter), ("team", RelatedDropdownFilter)]
