@@ -147,6 +147,7 @@ LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en", choices=[code for code, _name in
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+REPORTING_CURRENCY = env.text("REPORTING_CURRENCY").upper()  # empty: the one most deals are in
 FISCAL_YEAR_START_MONTH = env.integer("FISCAL_YEAR_START_MONTH", 1, low=1, high=12)
 
 # Static files, e-mail, log -------------------------------------------------------------------------------------------

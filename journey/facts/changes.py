@@ -2,12 +2,13 @@
 
 # An undated change counts from when it was learnt, unless a change of a higher sequence is dated: then it lies
 # somewhere before that one and takes no time (effective is null). A close dated before the deal was opened, although
-# the source has it after the opening, takes effect with the opening: otherwise the opening would look like a reopening.
+# the source has it after the opening, takes effect a microsecond after it: otherwise the opening would look like a
+# reopening, and a deal that was never open would be missing among those that could be won.
 # {which}: SQL for the ids of the deals.
 EFFECTIVE_CHANGES = """
 SELECT id, opportunity_id, sequence, crm_stage_id, amount, expected_close, occurred_at, recorded_at, meaning,
        CASE WHEN occurred_at IS NULL THEN CASE WHEN NOT is_overtaken THEN recorded_at END
-            WHEN meaning IN ('won', 'lost') THEN greatest(occurred_at, opening)
+            WHEN meaning IN ('won', 'lost') AND occurred_at < opening THEN opening + interval '1 microsecond'
             ELSE occurred_at END AS effective
 FROM (
     SELECT c.*, coalesce(m.meaning, '') AS meaning,

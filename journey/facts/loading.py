@@ -111,15 +111,18 @@ def load_facts(connection: Any, unit: str, ids: Int64s, needs: Needs, with_ids: 
     return _facts(unit, entities, tables)
 
 
-def all_facts(connection: Any, unit: str, needs: Needs, only: Int64s | None = None) -> Iterator[Facts]:
+def all_facts(
+    connection: Any, unit: str, needs: Needs, only: Int64s | None = None, store: FactStore | None = None
+) -> Iterator[Facts]:
     """The facts of all entities in batches, activities from the fact cache, which is brought up to date first.
 
     The database is read before this returns; the batches come from the cache's files.
 
     only: restrict to entities with these primary keys (still through the cache; for previews of a part).
+    store: another cache than the usual one, for facts other than those of today.
     Call within one transaction of isolation level REPEATABLE READ.
     """
-    store = fact_store(unit)
+    store = store or fact_store(unit)
     dimensions = store.refresh(connection)
     entities = read_entities(connection, unit)
     if only is not None:

@@ -1,12 +1,15 @@
+from journey.models.costs import Cost, ExchangeRate
 from journey.models.histories import Grade, History, StageInterval
 from journey.models.journeys import Criterion, EntryRule, Journey, JourneyVersion, Stage
 from journey.models.opportunities import CrmStage, CustomerPeriod, Opportunity, OpportunityChange, StageMeaning
 
 __all__ = [
+    "Cost",
     "Criterion",
     "CrmStage",
     "CustomerPeriod",
     "EntryRule",
+    "ExchangeRate",
     "Grade",
     "History",
     "Journey",

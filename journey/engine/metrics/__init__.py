@@ -1,0 +1,1 @@
+"""Figures over stored stays: volume, conversion, velocity, survival, flows. Arrays in, arrays out."""

@@ -1,0 +1,246 @@
+"""What figures are broken down by: dated values of accounts, deals and people, as codes at any instant."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext_lazy as _
+
+from journey.engine.metrics.table import Bools, StayTable
+from journey.models import Journey, Opportunity
+from segmentation.engine.facts import DatedField, Rows
+from segmentation.engine.resolve import jit
+from segmentation.engine.steps import FAR_FUTURE, FAR_PAST, Int32s, Int64s
+from segmentation.facts.accounts import account_fields, read_fields
+from segmentation.facts.arrays import Positions
+from segmentation.models import Contact, CustomField, Tier
+
+# Upper limits of the bands of numbers; the last band is open.
+EMPLOYEES = (50, 250, 1_000, 5_000)
+REVENUE = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One thing to break figures down by.
+
+    read: gives its dated values for a table of stays. per: whether these are by account or by entity.
+    """
+
+    key: str
+    label: Any
+    read: Callable[[Any, StayTable], DatedField]
+    per: str = "account"
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A dimension as it applies to a table of stays. index: int64, place in the field for each entity, -1 for none."""
+
+    dimension: Dimension
+    field: DatedField
+    index: Int64s
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return self.field.values
+
+    def at(self, entity: Int32s, instant: Int64s) -> tuple[Int32s, Bools]:
+        """The code of each pair of entity and instant (-1: not known), and whether today's value stands in for it."""
+        field = self.field
+        if not len(field.initial):
+            return np.full(len(entity), -1, dtype=np.int32), np.zeros(len(entity), dtype=np.bool_)
+        return _codes(  # type: ignore[no-any-return]
+            self.index[entity],
+            instant,
+            field.initial,
+            field.known_from,
+            field.rows.begin,
+            field.rows.end,
+            field.time,
+            field.code,
+        )
+
+
+@jit
+def _codes(index, instant, initial, known_from, begin, end, time, code):  # type: ignore[no-untyped-def]
+    out = np.full(len(index), np.int32(-1))
+    assumed = np.zeros(len(index), dtype=np.bool_)
+    for k in range(len(index)):
+        i = index[k]
+        if i < 0:
+            continue
+        low, high = begin[i], end[i]
+        place = low + np.searchsorted(time[low:high], instant[k], side="right")
+        out[k] = initial[i] if place == low else code[place - 1]
+        assumed[k] = instant[k] < known_from[i]
+    return out, assumed
+
+
+def dimensions(unit: str) -> dict[str, Dimension]:
+    """Everything figures of a unit may be broken down by. Of two of one name that of the unit itself wins; the
+    account's is then called `account.<name>`."""
+    found = {key: _account_field(key, key, field.label) for key, field in account_fields().items() if key != "products"}
+    found["product"] = _account_field("product", "products", _("product in use"))
+    found["size"] = _banded("size", "employees", _("company size by employees"), EMPLOYEES)
+    found["revenue"] = _banded("revenue", "revenue", _("company size by revenue"), REVENUE)
+    found.pop("employees")
+    found["first_activity"] = Dimension("first_activity", _("first engagement activity"), _first_activity)
+    if unit == Journey.Unit.ACCOUNT:
+        return found
+    own = _contact_dimensions() if unit == Journey.Unit.CONTACT else _deal_dimensions()
+    return found | {f"account.{key}": found[key] for key in own if key in found} | own
+
+
+def coded(dimension: Dimension, connection: Any, table: StayTable) -> Coded:
+    """Read a dimension for a table of stays."""
+    field = dimension.read(connection, table)
+    if dimension.per == "entity":
+        return Coded(dimension, field, np.arange(len(table.entities), dtype=np.int64))
+    return Coded(dimension, field, Positions(_accounts(table)).of(table.accounts))
+
+
+def _accounts(table: StayTable) -> Int64s:
+    return np.unique(table.accounts[table.accounts >= 0])
+
+
+def _account_field(key: str, field: str, label: Any) -> Dimension:
+    def read(connection: Any, table: StayTable) -> DatedField:
+        return read_fields(connection, _accounts(table), [field], some=False)[field]
+
+    return Dimension(key, label, read)
+
+
+def band(value: Any, limits: Sequence[int]) -> str | None:
+    """The band a number lies in, in words: “50-249”, “5,000+”."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    low = max((limit for limit in limits if limit <= value), default=None)
+    high = min((limit for limit in limits if limit > value), default=None)
+    if low is None:
+        return f"< {high:,}"
+    return f"{low:,}+" if high is None else f"{low:,} - < {high:,}"
+
+
+def _banded(key: str, field: str, label: Any, limits: Sequence[int]) -> Dimension:
+    def read(connection: Any, table: StayTable) -> DatedField:
+        found = read_fields(connection, _accounts(table), [field], some=False)[field]
+        names = [band(value, limits) for value in found.values]
+        order = [band(value, limits) for value in (limits[0] - 1, *limits)]
+        number = np.array([-1 if name is None else order.index(name) for name in names] + [-1], dtype=np.int32)
+        return DatedField(
+            values=tuple(order),
+            initial=number[found.initial],
+            known_from=found.known_from,
+            rows=found.rows,
+            time=found.time,
+            code=number[found.code],
+        )
+
+    return Dimension(key, label, read)
+
+
+_FIRST = """
+SELECT o.id, f.type, f.time FROM unnest(%s::bigint[]) o (id) CROSS JOIN LATERAL (
+    SELECT t.key AS type, (extract(epoch FROM a.occurred_at) * 1000000)::bigint AS time
+    FROM scoring_activity a JOIN scoring_activitytype t ON t.id = a.type_id
+    WHERE a.{owner} = o.id ORDER BY a.occurred_at, a.type_id LIMIT 1
+) f
+"""
+
+
+def _first_activity(connection: Any, table: StayTable) -> DatedField:
+    return _first(connection, _accounts(table), "account_id")
+
+
+def _first(connection: Any, owners: Int64s, owner: str) -> DatedField:
+    """The type of the first activity, from that activity on."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST.format(owner=owner), [owners.tolist()])
+        rows = cursor.fetchall()
+    numbers: dict[str, int] = {}
+    code = np.array([numbers.setdefault(row[1], len(numbers)) for row in rows], dtype=np.int32)
+    place = Positions(owners).of(np.array([row[0] for row in rows], dtype=np.int64))
+    order = np.argsort(place, kind="stable")
+    has = np.bincount(place, minlength=len(owners)).astype(np.int64)
+    end = np.cumsum(has)
+    return DatedField(
+        values=tuple(numbers),
+        initial=np.full(len(owners), -1, dtype=np.int32),
+        known_from=np.full(len(owners), FAR_PAST),
+        rows=Rows(end - has, end),
+        time=np.array([row[2] for row in rows], dtype=np.int64)[order],
+        code=code[order],
+    )
+
+
+def _static(key: str, label: Any, table: str, sql: str) -> Dimension:
+    """A value that keeps no history: today's stands in for all times."""
+
+    def read(connection: Any, stays: StayTable) -> DatedField:
+        n = len(stays.entities)
+        initial = np.full(n, -1, dtype=np.int32)
+        numbers: dict[Any, int] = {}
+        positions = Positions(stays.entities)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {sql}, array_agg(r.id) FROM {table} r GROUP BY 1 ORDER BY 1")
+            for value, ids in cursor.fetchall():
+                if value not in (None, ""):
+                    place = positions.of(np.array(ids, dtype=np.int64))
+                    initial[place[place >= 0]] = numbers.setdefault(value, len(numbers))
+        none = np.zeros(n, dtype=np.int64)
+        return DatedField(
+            values=tuple(numbers),
+            initial=initial,
+            known_from=np.full(n, FAR_FUTURE),
+            rows=Rows(none, none),
+            time=np.empty(0, dtype=np.int64),
+            code=np.empty(0, dtype=np.int32),
+        )
+
+    return Dimension(key, label, read, per="entity")
+
+
+def _column(model: Any, table: str, name: str) -> Dimension:
+    return _static(name, model._meta.get_field(name).verbose_name, table, f"r.{name}")
+
+
+def _customs(of: str, table: str) -> dict[str, Dimension]:
+    found = {}
+    for custom in CustomField.objects.filter(of=of):
+        key = custom.key.replace("'", "''").replace("%", "%%")
+        found[f"custom.{custom.key}"] = _static(f"custom.{custom.key}", custom.label, table, f"r.custom ->> '{key}'")
+    return found
+
+
+def _deal_dimensions() -> dict[str, Dimension]:
+    table = "journey_opportunity"
+    found = {name: _column(Opportunity, table, name) for name in ("product", "kind", "owner", "loss_reason")}
+    found["team"] = _static(
+        "team", _("sales team"), table, "(SELECT t.key FROM segmentation_salesteam t WHERE t.id = r.team_id)"
+    )
+    return found | _customs(CustomField.Of.OPPORTUNITY, table)
+
+
+def _contact_dimensions() -> dict[str, Dimension]:
+    table = "segmentation_contact"
+    found = {name: _column(Contact, table, name) for name in ("seniority", "department", "buying_role")}
+    found["first_activity"] = Dimension(
+        "first_activity",
+        _("first engagement activity"),
+        lambda connection, stays: _first(connection, stays.entities, "contact_id"),
+        per="entity",
+    )
+    return found | _customs(CustomField.Of.CONTACT, table)
+
+
+def value_text(dimension: Dimension, value: Any) -> str:
+    """A value as people read it."""
+    if dimension.key in ("tier", "account.tier") and value in Tier.values:
+        return str(Tier(value).label)
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,183 @@
+"""Histories in memory: the stays of a version, loaded once per process, and what figures over them read besides.
+
+Stays are kept until the history is refreshed or replaced. Fields, lists and deals are read when first asked for and
+again when facts were touched since; where facts arrive all the time, not more often than a twentieth of the time.
+"""
+
+import datetime as dt
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from journey.engine.metrics.table import Funnel, StayTable
+from journey.errors import JourneyError
+from journey.facts.deal_values import DealValues, read_deal_values
+from journey.facts.dimensions import Coded, Dimension, coded
+from journey.facts.known import known_at as facts_known_at
+from journey.facts.known import known_stays
+from journey.facts.stays import funnel_of, funnel_order, read_stays
+from journey.models import History, JourneyVersion, Stage
+from journey.selectors.versions import version_rules
+from segmentation.engine.facts import Periods
+from segmentation.engine.steps import Int64s
+from segmentation.facts.arrays import Positions
+from segmentation.facts.target_lists import read_memberships
+from segmentation.models.choices import MEMBER_STATES
+from segmentation.selectors.touches import current_snapshot, touched_since
+from segmentation.services.snapshots import one_snapshot
+
+KEPT = 4  # histories in the memory of a process
+MOST_OF_THE_TIME = 0.05  # spent on reading again while facts arrive
+
+
+@dataclass
+class _Held:
+    """Something read from the database, the snapshot it was read in, and what that took."""
+
+    value: Any
+    snapshot: str
+    read_at: float
+    seconds: float
+
+
+@dataclass
+class HistoryData:
+    """One history in memory."""
+
+    version: JourneyVersion
+    stages: list[Stage]
+    funnel: Funnel
+    table: StayTable
+    history: History | None
+    known_at: dt.datetime | None = None
+    _held: dict[Any, _Held] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def unit(self) -> str:
+        return self.version.journey.unit
+
+    def dimension(self, dimension: Dimension) -> Coded:
+        """The values of a dimension for the entities of the table."""
+        found: Coded = self._read(("dimension", dimension.key), lambda c: coded(dimension, c, self.table))
+        return found
+
+    def deals(self) -> DealValues:
+        """All deals with their changes."""
+        found: DealValues = self._read("deals", read_deal_values)
+        return found
+
+    def memberships(self) -> tuple[Periods, dict[tuple[str, str], int], Int64s]:
+        """Membership periods of all lists by account, the number of each (list, state), and each entity's account."""
+
+        def read(connection: Any) -> Any:
+            accounts = np.unique(self.table.accounts[self.table.accounts >= 0])
+            periods, pairs = read_memberships(connection, accounts, some=False)
+            numbers = {pair: number for number, pair in enumerate(pairs)}
+            return periods, numbers, Positions(accounts).of(self.table.accounts)
+
+        found: tuple[Periods, dict[tuple[str, str], int], Int64s] = self._read("lists", read)
+        return found
+
+    def member_kinds(self, key: str) -> Int64s:
+        """The numbers of the states that make a target account of a list."""
+        numbers = self.memberships()[1]
+        return np.array([numbers[key, str(state)] for state in MEMBER_STATES if (key, str(state)) in numbers])
+
+    def _read(self, key: Any, read: Callable[[Any], Any]) -> Any:
+        with self._lock:
+            held = self._held.get(key)
+            if held is not None and self._is_good(held):
+                return held.value
+            begin = time.monotonic()
+            with self._connection() as reading:
+                snapshot = current_snapshot(reading)
+                value = read(reading)
+            self._held[key] = _Held(value, snapshot, time.monotonic(), time.monotonic() - begin)
+            return value
+
+    def _is_good(self, held: _Held) -> bool:
+        if self.known_at is not None:
+            return True  # what was known then does not change, but for deletions
+        if (time.monotonic() - held.read_at) * MOST_OF_THE_TIME < held.seconds:
+            return True
+        touched = touched_since(connection, held.snapshot)
+        return not touched.everything and not len(touched)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        with one_snapshot() if self.known_at is None else facts_known_at(self.known_at) as reading:
+            yield reading
+
+
+_cache: OrderedDict[Any, HistoryData] = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def no_history(version: JourneyVersion | None, key: str) -> JourneyError:
+    """The problem of a journey nobody can tell anything about yet."""
+    return JourneyError(
+        _("The journey “%(value)s” has no history yet.")
+        if version is None
+        else _("Version %(number)s of the journey “%(value)s” has no history yet."),
+        code="no_history",
+        field="journey",
+        value=key,
+        remedy=_("Publish a version of it and run manage.py replay."),
+        params={"number": version.number if version else 0},
+    )
+
+
+def history_data(version: JourneyVersion, known_at: dt.datetime | None = None) -> HistoryData:
+    """The history of a version in memory, as it is now or as it was known at a moment.
+
+    Raises JourneyError when the version has no history yet (a history as known then is worked out in any case).
+    """
+    history = None
+    if known_at is None:
+        history = History.objects.filter(version=version, state=History.State.CURRENT).first()
+        if history is None:
+            raise no_history(version, version.journey.key)
+        key: Any = (connection.settings_dict["NAME"], history.pk, history.snapshot, history.started_at)
+    else:
+        key = (connection.settings_dict["NAME"], version.pk, version.published_at, known_at)
+    with _cache_lock:
+        found = _cache.get(key)
+        if found is not None:
+            _cache.move_to_end(key)
+            return found
+    made = _load(version, history, known_at)
+    with _cache_lock:
+        for other in [k for k in _cache if history is not None and k[:2] == key[:2]]:
+            del _cache[other]  # the same history, before it was refreshed
+        _cache[key] = made
+        while len(_cache) > KEPT:
+            _cache.popitem(last=False)
+    return made
+
+
+def forget() -> None:
+    """Empty the memory; the next question reads again."""
+    with _cache_lock:
+        _cache.clear()
+
+
+def _load(version: JourneyVersion, history: History | None, known_at: dt.datetime | None) -> HistoryData:
+    stages = funnel_order(list(Stage.objects.filter(version=version)))
+    if known_at is None:
+        with one_snapshot() as reading:
+            table = read_stays(reading, history.pk, stages) if history else None
+    else:
+        rules = version_rules(version)
+        with facts_known_at(known_at) as reading:
+            table = known_stays(reading, rules, stages)
+    assert table is not None  # noqa: S101 - a history is there unless known_at is
+    return HistoryData(version, stages, funnel_of(stages), table, history, known_at)

@@ -1,0 +1,254 @@
+"""Whom figures are of: filters by list, by value and by right to see, and the groups they are broken down into."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from journey.engine.metrics.table import Bools
+from journey.facts.dimensions import Coded, Dimension, value_text
+from journey.selectors.funnel_data import HistoryData
+from segmentation.engine.resolve import jit
+from segmentation.engine.steps import Int8s, Int32s, Int64s
+from segmentation.models import TargetList
+
+NOBODY = np.empty(0, dtype=np.int64)
+ASSUMED = 3
+MOST_CELLS = 5_000_000  # combinations of values that are numbered by a table instead of by sorting
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which entities count at which instants.
+
+    target_list with list_at: on the list at that instant (microseconds), or at each counted one where that is None.
+    values: per dimension the codes that count. accounts: primary keys, None for all.
+    """
+
+    data: HistoryData
+    target_list: TargetList | None = None
+    list_at: int | None = None
+    values: Sequence[tuple[Coded, Int64s]] = ()
+    accounts: Int64s | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everything counts."""
+        return self.target_list is None and not self.values and self.accounts is None
+
+    def keep(self, entity: Int32s, instant: Int64s) -> Bools:
+        """Which of the pairs of entity and instant count."""
+        kept = np.ones(len(entity), dtype=np.bool_)
+        if self.accounts is not None:
+            kept &= np.isin(self.data.table.accounts, self.accounts)[entity]
+        if self.target_list is not None:
+            periods, _numbers, index = self.data.memberships()
+            wanted = np.zeros(max(len(_numbers), 1), dtype=np.bool_)
+            wanted[self.data.member_kinds(self.target_list.key)] = True
+            at = instant if self.list_at is None else np.full(len(instant), self.list_at)
+            kept &= _in_period(
+                index[entity],
+                at,
+                periods.rows.begin,
+                periods.rows.end,
+                periods.start,
+                periods.end,
+                periods.kind,
+                wanted,
+            )
+        for coded, codes in self.values:
+            found, _assumed = coded.at(entity, instant)
+            lists = Breaker(coded)
+            kept &= lists.has(found, codes)
+        return kept
+
+
+@jit
+def _in_period(index, instant, begin, end, start, stop, kind, wanted):  # type: ignore[no-untyped-def]
+    out = np.zeros(len(index), dtype=np.bool_)
+    for k in range(len(index)):
+        i = index[k]
+        if i < 0:
+            continue
+        for j in range(begin[i], end[i]):
+            if start[j] > instant[k]:
+                break
+            if instant[k] < stop[j] and wanted[kind[j]]:
+                out[k] = True
+                break
+    return out
+
+
+class Breaker:
+    """Turns the codes of a dimension into its items: a list counts as each of its items, everything else as itself."""
+
+    def __init__(self, coded: Coded) -> None:
+        self.coded = coded
+        self.is_list = any(isinstance(value, tuple) for value in coded.values)
+        if not self.is_list:
+            self.items: tuple[Any, ...] = coded.values
+            return
+        parts = [value if isinstance(value, tuple) else (value,) for value in coded.values]
+        self.items = tuple(sorted({item for part in parts for item in part}, key=str))
+        number = {item: place for place, item in enumerate(self.items)}
+        sizes = [1, *(len(part) for part in parts)]  # code -1, not known, comes first
+        self._begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self._item = np.array([-1, *(number[item] for part in parts for item in part)], dtype=np.int32)
+
+    def spread(self, code: Int32s) -> tuple[Int64s | None, Int32s]:
+        """Items of the codes: which place each belongs to (None: one each, in order), and the items."""
+        if not self.is_list:
+            return None, code
+        sizes = (self._begin[1:] - self._begin[:-1])[code + 1]
+        place = np.repeat(np.arange(len(code), dtype=np.int64), sizes)
+        within = np.arange(len(place), dtype=np.int64) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return place, self._item[self._begin[code + 1][place] + within]
+
+    def has(self, code: Int32s, items: Int64s) -> Bools:
+        """Which codes are, or contain, one of the items."""
+        place, item = self.spread(code)
+        hit = np.isin(item, items)
+        if place is None:
+            return hit
+        out = np.zeros(len(code), dtype=np.bool_)
+        out[place[hit]] = True
+        return out
+
+    def numbers_of(self, words: Sequence[str]) -> tuple[Int64s, list[str]]:
+        """The items people named (by value or label, whatever the case; “(none)” is not known), and words that fit
+        none."""
+        dimension = self.coded.dimension
+        names: dict[str, int] = {"(none)": -1}
+        for number, item in enumerate(self.items):
+            names.setdefault(value_text(dimension, item).casefold(), number)
+            names.setdefault(str(item).casefold(), number)
+        found = [names[word.casefold()] for word in words if word.casefold() in names]
+        return np.array(found, dtype=np.int64), [word for word in words if word.casefold() not in names]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of a breakdown. values: per group its value in each dimension (None: not known); others: number of the
+    group that takes in all those left out, None without it."""
+
+    dimensions: tuple[Dimension, ...]
+    values: tuple[tuple[Any, ...], ...]
+    others: int | None = None
+    overlapping: bool = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Counted things in their groups: `place` in what was asked about (a thing may stand in several), its group, and
+    whether today's value stood in for a past one."""
+
+    place: Int64s
+    group: Int64s
+    assumed: Bools
+
+
+class Breakdown:
+    """Places pairs of entity and instant into groups by up to two dimensions."""
+
+    def __init__(self, dimensions: Sequence[Coded], most: int) -> None:
+        self.breakers = [Breaker(coded) for coded in dimensions]
+        self.most = most
+        self._numbers: Any = None
+        self.groups = Groups(tuple(coded.dimension for coded in dimensions), ())
+
+    def _combined(self, entity: Int32s, instant: Int64s) -> tuple[Int64s, Int64s, Bools]:
+        place = np.arange(len(entity), dtype=np.int64)
+        key = np.zeros(len(entity), dtype=np.int64)
+        assumed = np.zeros(len(entity), dtype=np.bool_)
+        for breaker in self.breakers:
+            code, guessed = breaker.coded.at(entity[place], instant[place])
+            among, item = breaker.spread(code)
+            if among is not None:
+                place, key, assumed, guessed = place[among], key[among], assumed[among], guessed[among]
+            key = key * (len(breaker.items) + 1) + item + 1
+            assumed = assumed | guessed
+        return place, key, assumed
+
+    def settle(self, *asked: tuple[Int32s, Int64s]) -> list[Placed]:
+        """Decide on the groups by what there is, the largest ones if there are too many, and place everything."""
+        found = [self._combined(entity, instant) for entity, instant in asked]
+        keys = np.concatenate([key for _place, key, _assumed in found]) if found else NOBODY
+        size = int(np.prod([len(breaker.items) + 1 for breaker in self.breakers]))
+        if size <= MOST_CELLS:
+            counts = np.bincount(keys, minlength=size)
+            present = np.flatnonzero(counts)
+            counts = counts[present]
+        else:
+            present, counts = np.unique(keys, return_counts=True)
+        chosen = present[np.argsort(-counts, kind="stable")][: self.most]
+        chosen = np.array(sorted(chosen.tolist(), key=lambda key: self._order(self._split(key))), dtype=np.int64)
+        others = len(chosen) if len(present) > len(chosen) else None
+        self._keys = np.sort(chosen)
+        self._rank = np.argsort(chosen)
+        values = [self._values(key) for key in chosen.tolist()]
+        if others is not None:
+            values.append(tuple(None for _breaker in self.breakers))
+        self.groups = Groups(
+            self.groups.dimensions,
+            tuple(values),
+            others,
+            overlapping=any(breaker.is_list for breaker in self.breakers),
+        )
+        return [Placed(place, self._group(key), assumed) for place, key, assumed in found]
+
+    def place(self, entity: Int32s, instant: Int64s) -> Placed:
+        """Place more, in the groups that are settled; what has no group of its own goes to the others, or nowhere."""
+        place, key, assumed = self._combined(entity, instant)
+        group = self._group(key)
+        known = group >= 0
+        return Placed(place[known], group[known], assumed[known])
+
+    def _group(self, key: Int64s) -> Int64s:
+        others = -1 if self.groups.others is None else self.groups.others
+        if not len(self._keys):
+            return np.full(len(key), others, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
+        return np.where(self._keys[at] == key, self._rank[at], others).astype(np.int64)
+
+    def _split(self, key: int) -> list[int]:
+        codes = []
+        for breaker in reversed(self.breakers):
+            key, code = divmod(key, len(breaker.items) + 1)
+            codes.append(code - 1)
+        return codes[::-1]
+
+    def _values(self, key: int) -> tuple[Any, ...]:
+        pairs = zip(self.breakers, self._split(key), strict=True)
+        return tuple(None if code < 0 else breaker.items[code] for breaker, code in pairs)
+
+    def _order(self, codes: list[int]) -> Any:
+        """Bands in their order, numbers by size, texts by letter; what is not known last."""
+        order: list[tuple[int, float, str]] = []
+        for breaker, code in zip(self.breakers, codes, strict=True):
+            value = breaker.items[code] if code >= 0 else None
+            if code < 0:
+                order.append((3, 0, ""))
+            elif breaker.coded.dimension.key in BANDED:
+                order.append((0, code, ""))
+            elif isinstance(value, int | float):
+                order.append((1, value, ""))
+            else:
+                order.append((2, 0, str(value)))
+        return order
+
+
+BANDED = frozenset(f"{prefix}{key}" for prefix in ("", "account.") for key in ("size", "revenue"))
+
+
+def graded(grade: Int8s, assumed: Bools) -> Int8s:
+    """The trust of a figure in a group: assumed where either the stay or the value is."""
+    return np.where(assumed, ASSUMED, grade).astype(np.int8)
+
+
+def filter_values(given: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Filters by value without those that name nothing."""
+    return {key: tuple(words) for key, words in given.items() if words}
