@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
+from journey import cost_imports  # noqa: F401 - registers itself
 from journey.models import CrmStage, Opportunity, OpportunityChange, StageMeaning
 from journey.services.deal_states import derive_deals
 from segmentation.errors import closest

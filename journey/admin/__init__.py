@@ -1,11 +1,22 @@
 """The admin pages of journeys, deals and histories, the start page, and what the journey adds to accounts."""
 
-from journey.admin import accounts, assessments, dashboard, journeys, opportunities, profiles, reviews, upkeep
+from journey.admin import (
+    accounts,
+    assessments,
+    costs,
+    dashboard,
+    journeys,
+    opportunities,
+    profiles,
+    reviews,
+    upkeep,
+)
 from journey.admin.navigation import sidebar
 
 __all__ = [
     "accounts",
     "assessments",
+    "costs",
     "dashboard",
     "journeys",
     "opportunities",

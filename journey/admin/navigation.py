@@ -96,6 +96,8 @@ GROUPS: list[tuple[Any, list[Page]]] = [
             Page(_("Opportunities"), "handshake", "journey_opportunity", "journey.opportunity"),
             Page(_("CRM stages"), "alt_route", "journey_crmstage", "journey.crmstage"),
             Page(_("Customer periods"), "event_available", "journey_customerperiod", "journey.customerperiod"),
+            Page(_("Costs"), "payments", "journey_cost", "journey.cost"),
+            Page(_("Exchange rates"), "currency_exchange", "journey_exchangerate", "journey.exchangerate"),
         ],
     ),
     (

@@ -4,14 +4,15 @@ import pghistory
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from segmentation.models.accounts import SourcedModel
 
 three_letters = RegexValidator(r"^[A-Z]{3}$", _("Write three capital letters, such as EUR."))
 
 
 @pghistory.track()
-class Cost(models.Model):
+class Cost(SourcedModel):
     """Money spent from the first to the last day, both included; it is spread evenly over these days."""
 
     class Kind(models.TextChoices):
@@ -19,15 +20,6 @@ class Cost(models.Model):
         LABOUR = "labour", _("Labour")
         TECHNOLOGY = "technology", _("Technology")
 
-    external_id = models.CharField(
-        _("external id"),
-        max_length=200,
-        unique=True,
-        default=None,
-        null=True,
-        blank=True,
-        help_text=_("Imports recognise the cost by it, so that the same one arriving twice is stored once."),
-    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     first_day = models.DateField(_("first day"))
     last_day = models.DateField(_("last day"), help_text=_("The cost is spread evenly from the first to this day."))
@@ -45,13 +37,13 @@ class Cost(models.Model):
     )
     channel = models.CharField(_("channel"), max_length=120, blank=True, default="")
     note = models.CharField(_("note"), max_length=300, blank=True, default="")
-    recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("cost")
         verbose_name_plural = _("costs")
         ordering = ["-first_day", "-id"]
         constraints = [
+            models.UniqueConstraint(fields=["source_system", "external_id"], name="cost_external_id_once"),
             models.CheckConstraint(
                 condition=Q(last_day__gte=F("first_day")),
                 name="cost_ends_after_start",

@@ -2,7 +2,15 @@
 
 from django.db.models import Q
 
-from journey.models import CrmStage, CustomerPeriod, Journey, Opportunity, OpportunityChange, StageInterval
+from journey.models import (
+    CrmStage,
+    CustomerPeriod,
+    ExchangeRate,
+    Journey,
+    Opportunity,
+    OpportunityChange,
+    StageInterval,
+)
 from segmentation.selectors.access import Teams, accounts_of, limit_by, limit_by_account, open_to_all
 
 
@@ -17,4 +25,4 @@ limit_by(Opportunity, _deals, by="account")
 limit_by(OpportunityChange, lambda teams: _deals(teams, "opportunity__"), by="opportunity")
 limit_by_account(CustomerPeriod)
 limit_by_account(StageInterval)
-open_to_all(CrmStage, Journey)
+open_to_all(CrmStage, ExchangeRate, Journey)  # costs are of all accounts: nothing of a team

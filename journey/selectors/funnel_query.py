@@ -90,7 +90,7 @@ def funnel_query(
             remedy=_("Give an end after the start. The end is not included: for one day give the day after."),
             params={"start": start.isoformat()},
         )
-    for name, moment in (("as-of", as_of), ("known-at", known_at), ("cohort-at", cohort_at)):
+    for name, moment in (("as_of", as_of), ("known_at", known_at), ("cohort_at", cohort_at)):
         if moment is not None and moment > now:
             raise JourneyError(
                 _("%(field)s: “%(value)s” lies in the future."),
@@ -142,7 +142,7 @@ def funnel_query(
         raise JourneyError(
             _("There is no list mode “%(value)s”."),
             code="unknown_list_mode",
-            field="list-mode",
+            field="list_mode",
             value=list_mode,
             remedy=_("Use was, is or cohort."),
         )
@@ -150,7 +150,7 @@ def funnel_query(
         raise JourneyError(
             _("The day of a cohort is given, but not the list mode “cohort”."),
             code="cohort_day",
-            field="cohort-at",
+            field="cohort_at",
             value=cohort_at.isoformat(),
             remedy=_("Use the list mode “cohort”, or leave out the day."),
         )

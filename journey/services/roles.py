@@ -1,10 +1,12 @@
 """What the roles may do with the models of this app: see `segmentation.services.roles`."""
 
 from journey.models import (
+    Cost,
     Criterion,
     CrmStage,
     CustomerPeriod,
     EntryRule,
+    ExchangeRate,
     History,
     Journey,
     JourneyVersion,
@@ -19,6 +21,8 @@ grant(Opportunity, marketer="vac", rep="v", integration="vacd")
 grant(OpportunityChange, marketer="va", rep="v", integration="vacd")
 grant(CustomerPeriod, marketer="vac", rep="v", integration="vac")
 grant(CrmStage, marketer="v", integration="v")
+grant(Cost, marketer="vacd", integration="vac")
+grant(ExchangeRate, marketer="vac", integration="v")
 grant(Journey, marketer="va", rep="v", integration="v")
 grant(JourneyVersion, marketer="vacd", integration="v")
 grant(Stage, marketer="vacd", integration="v")

@@ -13,6 +13,7 @@ class ImportTarget(models.TextChoices):
     OPPORTUNITIES = "opportunities", _("Opportunities")
     OPPORTUNITY_CHANGES = "opportunity-changes", _("Opportunity changes")
     LIST_MEMBERS = "list-members", _("Members of target account lists")
+    COSTS = "costs", _("Costs")
 
 
 class ImportMapping(models.Model):
