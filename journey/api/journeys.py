@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from journey.api.funnel import RIGHT_TO_VIEW, FunnelActions
 from journey.api.parameters import LIST_PARAMETERS, asked_moment, asked_scope
 from journey.models import History, Journey, JourneyVersion
 from journey.selectors.explanations import explain
@@ -35,11 +36,6 @@ VERSION = OpenApiParameter(
     {"type": "integer", "minimum": 1},
     description=_("Number of a version; the newest published one that has a history when left out."),
 )
-RIGHT_TO_VIEW = {
-    "account": "segmentation.view_account",
-    "contact": "segmentation.view_contact",
-    "opportunity": "journey.view_opportunity",
-}
 
 
 class VersionSerializer(ShownSerializer):
@@ -113,7 +109,7 @@ def _described(name: str, text: Any) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.STR, description=text)
 
 
-class JourneyViewSet(ListMixin, StrictViewSet):
+class JourneyViewSet(FunnelActions, ListMixin, StrictViewSet):
     """Journeys; they are edited in the admin."""
 
     queryset = Journey.objects.prefetch_related(
@@ -139,6 +135,7 @@ class JourneyViewSet(ListMixin, StrictViewSet):
     parameters = {
         "stages": ("as_of", "version", "list", "list_mode", "cohort_at"),
         "explain": ("account", "contact", "opportunity", "at", "version"),
+        **FunnelActions.funnel_parameters,
     }
 
     @extend_schema(tags=TAG, summary=_("List"))
