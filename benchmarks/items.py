@@ -1,10 +1,12 @@
 """What is measured: one class each, run in a process of its own."""
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,13 +14,16 @@ import numpy as np
 from django.db import connection
 
 from benchmarks.quota_race import Outcome, make_world, race, remove_world, server, wake
-from benchmarks.scratch import Scratch
+from benchmarks.scratch import END, YEARS, Scratch
 from benchmarks.stays import OPEN, Stays, differences, load, read_stays, save, stays_of
 from journey.demo.tables import SOURCE
 from journey.facts.changes import EFFECTIVE_CHANGES
+from journey.facts.dimensions import dimensions
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
 from journey.models import JourneyVersion
 from journey.ready_made import EXTENDED
+from journey.selectors.funnel import FunnelQuery, FunnelReport, funnel, funnel_query
+from journey.selectors.funnel_data import forget
 from journey.selectors.histories import current_history
 from journey.selectors.versions import published_version, version_document, version_rules
 from journey.services.replay import THREADS, evaluated, replay_version
@@ -29,6 +34,7 @@ from segmentation.models import Account, BuyingRole
 from segmentation.services.imports import import_file
 from segmentation.services.snapshots import one_snapshot
 
+BEGIN = datetime(END.year, END.month, END.day, tzinfo=UTC) - timedelta(days=365 * YEARS)
 CHANGED_ACCOUNTS = 1000
 IMPORTED = 500_000
 SQL_MEMORY = "512MB"  # for each sort: far more than the replay needs altogether
@@ -429,6 +435,77 @@ class ProposeRace(Item):
         return self.world.tries
 
 
+def funnel_question(*by: str) -> FunnelQuery:
+    """Three years of the journey, broken down by these fields."""
+    return funnel_query(
+        journey=extended().journey,
+        start=BEGIN,
+        end=BEGIN + timedelta(days=365 * YEARS),
+        as_of=BEGIN + timedelta(days=365 * YEARS),
+        by=by,
+    )
+
+
+class FunnelCold(Item):
+    """The funnel of three years by region, with nothing of it in the memory of the process."""
+
+    name = "funnel_cold"
+
+    def prepare(self) -> None:
+        funnel(funnel_question("region"))  # loads the compiled code
+        forget()
+
+    def run(self) -> FunnelReport:
+        return funnel(funnel_question("region"))
+
+    def check(self, result: FunnelReport) -> bool:
+        """Every stay of the history that began is in one group, and in one stage."""
+        stored = stored_stays()
+        limit = int((BEGIN + timedelta(days=365 * YEARS)).timestamp() * 1_000_000)
+        began = int(np.sum(stored["start"] < limit))
+        counted = sum(stage.volume + stage.began for stage in result.stages)
+        grouped = sum(stage.volume + stage.began for group in result.groups for stage in group.stages)
+        return began == counted == grouped
+
+
+class FunnelBreakdown(FunnelCold):
+    """The slowest of all breakdowns, once the history and the field are in memory."""
+
+    name = "funnel_breakdown"
+
+    def prepare(self) -> None:
+        took = {}
+        for field in dimensions(extended().journey.unit):
+            funnel(funnel_question(field))
+            begin = time.perf_counter()
+            funnel(funnel_question(field))
+            took[field] = time.perf_counter() - begin
+        self.slowest = max((field for field in took if field != "product"), key=lambda field: took[field])
+
+    def run(self) -> FunnelReport:
+        return funnel(funnel_question(self.slowest))
+
+
+class FunnelFirstTime(FunnelCold):
+    """A breakdown by a field that has not been read yet, the slowest of all, with the history in memory."""
+
+    name = "funnel_new_field"
+
+    def prepare(self) -> None:
+        took = {}
+        for field in dimensions(extended().journey.unit):
+            begin = time.perf_counter()
+            funnel(funnel_question(field))
+            took[field] = time.perf_counter() - begin
+        del took[next(iter(took))]  # which loaded the history itself
+        self.slowest = max((field for field in took if field != "product"), key=lambda field: took[field])
+        forget()
+        funnel(funnel_question())
+
+    def run(self) -> FunnelReport:
+        return funnel(funnel_question(self.slowest))
+
+
 ITEMS: dict[str, type[Item]] = {
     item.name: item
     for item in (
@@ -443,6 +520,9 @@ ITEMS: dict[str, type[Item]] = {
         SqlWindowFunctions,
         Polars,
         ProposeRace,
+        FunnelCold,
+        FunnelBreakdown,
+        FunnelFirstTime,
     )
 }
 

@@ -30,6 +30,9 @@ NAMES = (
     "import_activities",
     "import_activities_more",
     "propose_race",
+    "funnel_cold",
+    "funnel_breakdown",
+    "funnel_new_field",
 )
 SLOW = ("sql_window_functions", "polars", "import_activities", "import_activities_more")
 REPEATS = 5
@@ -238,6 +241,9 @@ def verdicts(results: Sequence[dict[str, Any]]) -> list[Verdict]:
         at_most("replay_cached_compute", "ratio_to_copy", 0.4, "F"),
         at_most("replay_1000_changed", "median_seconds", 0.5, "s"),
         at_least("import_activities", 50_000, "rows/s"),
+        at_most("funnel_cold", "median_seconds", 3.0, "s"),
+        at_most("funnel_breakdown", "median_seconds", 0.5, "s"),
+        at_most("funnel_new_field", "median_seconds", 0.5, "s"),
         times("sql_window_functions", "replay_full", 8),
         times("polars", "replay_in_memory", 4),
         at_least("propose_race", 100, "tries/s"),

@@ -246,6 +246,7 @@ SPECTACULAR_SETTINGS = {
         "OpportunityKind": "journey.models.Opportunity.Kind",
         "ItemKind": "segmentation.models.IcpItem.Kind",
         "AnswerKind": "segmentation.models.icp.ANSWERED_KINDS",
+        "CostKind": "journey.models.Cost.Kind",
     },
     # Swagger from the wheel: the page works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -8,7 +8,6 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateFilter
 from unfold.decorators import display
 
 from journey.models import Cost, ExchangeRate
-from segmentation.admin.accounts import SOURCE_FIELDSET
 from segmentation.admin.base import ProductAdmin, chip
 
 KIND_COLOURS = {Cost.Kind.MEDIA: "#38bdf8", Cost.Kind.LABOUR: "#f59e0b", Cost.Kind.TECHNOLOGY: "#a855f7"}
@@ -27,7 +26,7 @@ class CostAdmin(ProductAdmin):
             None,
             {"fields": ["kind", ("first_day", "last_day"), ("amount", "currency"), ("campaign", "channel"), "note"]},
         ),
-        SOURCE_FIELDSET,
+        (_("Where it comes from"), {"fields": [("source_system", "external_id")], "classes": ["collapse"]}),
     )
 
     @display(description=_("kind"), ordering="kind")

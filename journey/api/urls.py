@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
+from journey.api.costs import CostViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
@@ -9,6 +10,7 @@ from journey.api.upkeep import UpkeepViewSet
 router = SimpleRouter()
 router.register("opportunities", OpportunityViewSet, basename="opportunity")
 router.register("opportunity-changes", OpportunityChangeViewSet, basename="opportunity-change")
+router.register("costs", CostViewSet, basename="cost")
 router.register("crm-stages", CrmStageViewSet, basename="crm-stage")
 router.register("journeys", JourneyViewSet, basename="journey")
 router.register("profiles", ProfileViewSet, basename="profile")

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from journey.demo.catalogue import TYPES
+from journey.demo.costs import write_costs, write_rates
 from journey.demo.parameters import DemoParameters
 from journey.demo.tables import SOURCE, Columns, Ids, WorldTables
 from journey.demo.words import TEAMS
@@ -199,6 +200,8 @@ def _write(cursor: CursorWrapper, world: World, said: Callable[[str], None]) -> 
     fill(AccountFlag, "disqualifications", iter([made.flags()]), len(world.disqualified.account))
     said(_("Writing activities"))
     fill(Activity, "activities", made.activities(), len(world.activities))
+    rows["costs"] = write_costs(world.parameters, SOURCE)
+    write_rates(world.parameters)
     # The triggers that note whose facts changed were off: everything did.
     FactTouch.objects.create()
     said(_("Collecting statistics for the database"))

@@ -23,7 +23,7 @@ from journey.selectors.versions import version_rules
 from scoring.engine.activities import ACTIVITIES
 from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts
-from segmentation.engine.resolve import Stays, compile_journey, evaluate
+from segmentation.engine.resolve import Program, Stays, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, Rule, StageRules, Term
 from segmentation.engine.steps import FAR_FUTURE, UNKNOWN, YES, Steps
 
@@ -117,21 +117,28 @@ class Explainer:
     """The history of one entity under one version, with reasons. Evaluates nothing by itself: asks the engine."""
 
     def __init__(self, version: JourneyVersion, entity_id: int) -> None:
-        self.version = version
-        self.journey: JourneyRules = version_rules(version)
+        journey = version_rules(version)
         ids = np.array([entity_id], dtype=np.int64)
-        self.facts: Facts = weighted(
-            load_facts(connection, self.journey.unit, ids, Needs.of(self.journey), with_ids=True), self.journey
-        )
-        if not len(self.facts):
+        facts = weighted(load_facts(connection, journey.unit, ids, Needs.of(journey), with_ids=True), journey)
+        if not len(facts):
             raise JourneyError(
                 _("There is no such record: %(value)s."),
                 code="not_found",
-                field=self.journey.unit,
+                field=journey.unit,
                 value=entity_id,
                 remedy=_("It may have been deleted meanwhile."),
             )
-        program = compile_journey(self.journey)
+        self._use(journey, compile_journey(journey), facts)
+
+    @classmethod
+    def of(cls, journey: JourneyRules, program: Program, facts: Facts) -> "Explainer":
+        """The same for one entity whose (weighted) facts are there already, for askers that look at many."""
+        made = cls.__new__(cls)
+        made._use(journey, program, facts)
+        return made
+
+    def _use(self, journey: JourneyRules, program: Program, facts: Facts) -> None:
+        self.journey, self.facts = journey, facts
         self.steps: dict[Any, Steps] = {criterion: criterion.steps(self.facts) for criterion in program.criteria}
         self.stays: Stays = evaluate(program, self.facts, self.steps)
         self.grades = grades(self.journey, self.facts, self.stays)

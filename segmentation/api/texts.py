@@ -52,6 +52,13 @@ FIELD_HELP: Mapping[str, Any] = {
     "classified_by_hand": _("Whether seniority and department were fixed by hand."),
     "buying_role": _("Role in a purchase; a person without one is no persona."),
     "consent": _("Consent to be contacted."),
+    # Costs
+    "cost.amount": _("What was spent, in its currency."),
+    "first_day": _("First day the cost is of."),
+    "last_day": _("Last day the cost is of; the first one when left out. It is spread evenly over its days."),
+    "cost.kind": _("media, labour or technology."),
+    "channel": _("Channel the money went to."),
+    "cost.note": _("What else is worth knowing."),
     # Activities
     "activity.external_id": _("The id of the activity in its source system; null if the source gave none."),
     "type": _("Activity type, by key."),

@@ -14,8 +14,10 @@ from knox.models import get_token_model
 
 from journey.admin.navigation import sidebar
 from journey.models import (
+    Cost,
     CrmStage,
     CustomerPeriod,
+    ExchangeRate,
     History,
     Journey,
     JourneyVersion,
@@ -72,6 +74,8 @@ def cast(admin_user):
     deal = Opportunity.objects.create(account=account, contact=contact, name=EVIL, crm_stage=stage, product=EVIL)
     OpportunityChange.objects.create(opportunity=deal, crm_stage=stage, amount=5, occurred_at=NOON, source_key="c1")
     CustomerPeriod.objects.create(account=account, product=EVIL, started_at=NOON)
+    Cost.objects.create(kind="media", first_day=NOON.date(), last_day=NOON.date(), amount=5, campaign=EVIL, note=EVIL)
+    ExchangeRate.objects.create(currency="EUR", into="USD", day=NOON.date(), rate=1)
     flag = FlagType.objects.create(key="evil", name=EVIL)
     AccountFlag.objects.create(account=account, flag_type=flag, start_at=NOON, reason=EVIL, set_by=admin_user)
     listed = TargetList.objects.create(key="evil", name=EVIL, description=EVIL)

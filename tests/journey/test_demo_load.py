@@ -13,7 +13,7 @@ from django.db.models import Count, F, Q
 
 from journey.demo import load
 from journey.demo.load import DemoConflictError, DemoRequest, load_demo
-from journey.models import CrmStage, CustomerPeriod, Opportunity, OpportunityChange
+from journey.models import Cost, CrmStage, CustomerPeriod, Opportunity, OpportunityChange
 from scoring.models import Activity, ActivityType
 from scoring.ready_made import ACTIVITY_TYPES
 from segmentation.models import Account, AccountFlag, Contact, FactTouch, FlagType, ImportRun, SalesTeam
@@ -72,6 +72,7 @@ def test_all_rows_arrive_and_the_tables_stay_as_they_were(monkeypatch: pytest.Mo
         "customer_periods": CustomerPeriod.objects.count(),
         "disqualifications": AccountFlag.objects.count(),
         "activities": Activity.objects.count(),
+        "costs": Cost.objects.count(),
     }
     assert loaded.is_new
     assert loaded.rows == counts

@@ -465,11 +465,13 @@ def test_a_journey_without_published_version_is_refused(extended):
         replay(journey=extended.journey, number=7)
 
 
-def test_a_close_dated_before_the_first_contact_takes_effect_with_it(extended):
+def test_a_close_dated_before_the_first_contact_takes_effect_at_once_after_it(extended):
     acme = account()
     deal(acme, ("Discovery", 30), ("Won", 28))
     replay()
-    assert path(extended, acme) == [("none", 0), ("customer", 30)]
+    # The deal was one that could be won, for 0 days: it counts as such.
+    moment = 30 + 1 / 86_400_000_000
+    assert path(extended, acme) == [("none", 0), ("qualified", 30), ("customer", pytest.approx(moment, abs=1e-9))]
 
 
 def test_a_reopened_deal_is_open_again_whatever_the_sequence_starts_from(extended):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from journey.api.costs import CostViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
@@ -16,7 +17,7 @@ from segmentation.api.target_lists import (
 from segmentation.api.views import AccountViewSet, ContactViewSet
 from segmentation.imports.targets import get_target
 
-RECORDS = [AccountViewSet, ContactViewSet, ActivityViewSet, OpportunityViewSet, OpportunityChangeViewSet]
+RECORDS = [AccountViewSet, ContactViewSet, ActivityViewSet, OpportunityViewSet, OpportunityChangeViewSet, CostViewSet]
 SETTINGS = [
     ActivityTypeViewSet,
     CrmStageViewSet,

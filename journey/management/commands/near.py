@@ -1,0 +1,58 @@
+"""Who is near the next stage, and what is missing."""
+
+import json
+from typing import IO, Any, cast
+
+from django.core.management.base import CommandParser
+from django.template.defaultfilters import floatformat
+from django.utils.translation import gettext as _t
+from rich.console import Console
+from rich.table import Table
+
+from journey.instants import past_instant
+from journey.management.base import JourneyCommand
+from journey.selectors.funnel_data import no_history
+from journey.selectors.funnel_tables import csv_text
+from journey.selectors.journeys import find_journey
+from journey.selectors.near import NearMisses, near_misses
+from journey.selectors.versions import published_version, shown_version
+
+
+class Command(JourneyCommand):
+    help = "What every account lacks for the next stage of a journey, the nearest first."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--journey", metavar="KEY", help="the journey (default: the first one)")
+        parser.add_argument("--stage", metavar="STAGE", help="only those whose next stage is this one")
+        parser.add_argument("--as-of", metavar="ISO", help="the moment (default: now)")
+        parser.add_argument("--most", type=int, default=50, metavar="N", help="the N nearest (default: 50)")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.add_argument("--csv", action="store_true", help="print CSV")
+
+    def run(self, **options: Any) -> None:
+        journey = find_journey(options["journey"])
+        version = shown_version(journey) or published_version(journey)
+        if version is None:
+            raise no_history(None, journey.key)
+        at = past_instant(options["as_of"], "--as-of")
+        found = near_misses(version, at, options["stage"], most=max(options["most"], 1))
+        if options["json"]:
+            self.stdout.write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        elif options["csv"]:
+            self.stdout.write(csv_text(found.rows()), ending="")
+        else:
+            # What is under the wrapper: that one ends every write with a line break.
+            show(found, Console(file=cast(IO[str], self.stdout._out), width=150))
+
+
+def show(found: NearMisses, console: Console) -> None:
+    """The list for people."""
+    table = Table()
+    for heading in (_t("Account"), _t("Stage"), _t("Next"), _t("How far"), _t("Missing")):
+        table.add_column(heading)
+    for row in found.entities:
+        table.add_row(row.name, row.stage, row.next, f"{floatformat(100 * row.gap, 0)} %", row.text)
+    console.print(table)
+    words = _t("%(measured)s of %(candidates)s that could move on were measured, those with most criteria held.")
+    if found.measured < found.candidates:
+        console.print(words % {"measured": f"{found.measured:,}", "candidates": f"{found.candidates:,}"})
