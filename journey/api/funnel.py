@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -14,12 +15,17 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from journey.api.parameters import asked_moment
+from journey.models import Journey
 from journey.selectors import funnel_charts as charts
 from journey.selectors.funnel import FunnelQuery, funnel, funnel_query
+from journey.selectors.funnel_data import no_history
 from journey.selectors.funnel_query import REACHED_DAYS, parse_where
 from journey.selectors.funnel_tables import csv_text, funnel_rows
 from journey.selectors.journeys import find_journey
 from journey.selectors.lists import LIST_MODES
+from journey.selectors.near import near_misses
+from journey.selectors.versions import published_version, shown_version
 from segmentation.api.errors import Problem
 from segmentation.selectors.access import visible_accounts
 
@@ -155,6 +161,18 @@ class FunnelRowsSerializer(serializers.Serializer[Any]):
     rows = serializers.ListField(child=serializers.DictField(), help_text=_("The rows of its table."))
 
 
+class NearMissesSerializer(serializers.Serializer[Any]):
+    """Who is near the next stage, the nearest first."""
+
+    at = serializers.DateTimeField(help_text=_("The moment."))
+    candidates = serializers.IntegerField(help_text=_("How many could move on."))
+    measured = serializers.IntegerField(help_text=_("How many of them were looked at: those with most criteria held."))
+    out_of_scope = serializers.IntegerField(help_text=_("For how many no rule of the next stage is meant."))
+    accounts = serializers.ListField(
+        child=serializers.DictField(), help_text=_("Each with stage, next, gap from 0 to 1, missing criteria and text.")
+    )
+
+
 class FunnelActions:
     """The addresses below a journey that answer with figures. A sales rep's figures count the rep's accounts only."""
 
@@ -169,43 +187,36 @@ class FunnelActions:
         "funnel_stuck": (*_NAMES, "stage", "most"),
         "funnel_conversions": _NAMES,
         "funnel_heat_map": (*_NAMES, "by", "groups", "stage", "measure"),
+        "near": ("stage", "at", "most", "version", "format"),
     }
 
     def funnel_question(self, request: Request, key: str) -> FunnelQuery:
         """The question in the address. Raises Problem, ValidationError and JourneyError for what cannot be used."""
-        journey = find_journey(key)
-        right = RIGHT_TO_VIEW[journey.unit]
-        if not request.user.has_perm(right):
-            raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": right})
+        journey = self._readable(request, key)
         given = request.query_params
-        if given.get("format", "json") not in FORMATS:
-            raise ValidationError({"format": [_t("Use json or csv.")]}, code="unknown_format")
-        for name in ("start", "end"):
-            if name not in given:
-                raise ValidationError({name: [_t("Give the range by start and end.")]}, code="required")
+        start, end = asked_moment(request, "start"), asked_moment(request, "end")
+        if start is None or end is None:
+            missing = "start" if start is None else "end"
+            raise ValidationError({missing: [_t("Give the range by start and end.")]}, code="required")
         days = _numbers(given["days"], "days") if "days" in given else REACHED_DAYS
         return funnel_query(
             journey=journey,
-            start=self.moment("start"),
-            end=self.moment("end"),
-            as_of=self.moment("as_of") if "as_of" in given else None,
-            known_at=self.moment("known_at") if "known_at" in given else None,
+            start=start,
+            end=end,
+            as_of=asked_moment(request, "as_of"),
+            known_at=asked_moment(request, "known_at"),
             horizon_days=_numbers(given["horizon"], "horizon")[0] if "horizon" in given else None,
             to=given.get("to"),
             by=[name.strip() for name in given.get("by", "").split(",") if name.strip()],
             list_key=given.get("list"),
             list_mode=given.get("list_mode", "was"),
-            cohort_at=self.moment("cohort_at") if "cohort_at" in given else None,
+            cohort_at=asked_moment(request, "cohort_at"),
             where=parse_where([word for word in given.get("where", "").split(";") if word.strip()]),
             accounts=visible_accounts(request.user),
             version=self._asked_version(journey),  # type: ignore[attr-defined]
             reached_days=days,
             most_groups=_whole(given.get("groups", "50"), "groups"),
         )
-
-    def moment(self, name: str) -> Any:
-        """A moment from the address."""
-        raise NotImplementedError
 
     def _answer(self, request: Request, rows: Callable[[], Iterator[dict[str, Any]]], document: Any) -> Any:
         if request.query_params.get("format") == "csv":
@@ -323,6 +334,40 @@ class FunnelActions:
     def funnel_heat_map(self, request: Request, key: str) -> Any:
         stage, measure = self._stage(request), request.query_params.get("measure", "conversion")
         return self._chart(request, charts.heat_map(funnel(self.funnel_question(request, key)), stage, measure))
+
+    @extend_schema(
+        tags=["journeys"],
+        summary=_("Who is near the next stage, and what is missing"),
+        parameters=[
+            _parameter("stage", OpenApiTypes.STR, _("Only those whose next stage is this one.")),
+            _parameter("at", _WHEN, _("The moment; now when left out.")),
+            _parameter("most", {"type": "integer", "minimum": 1, "maximum": 1000}, _("How many; 100 when left out.")),
+            *QUESTION[-2:],
+        ],
+        responses=NearMissesSerializer,
+    )
+    @action(detail=True)
+    def near(self, request: Request, key: str) -> Any:
+        journey = self._readable(request, key)
+        version = self._asked_version(journey) or shown_version(journey) or published_version(journey)  # type: ignore[attr-defined]
+        if version is None:
+            raise no_history(None, key)
+        moment = asked_moment(request, "at") or timezone.now()
+        if moment > timezone.now():
+            raise ValidationError({"at": [_t("The moment lies in the future.")]}, code="future")
+        most = min(_whole(request.query_params.get("most", "100"), "most"), 1000)
+        found = near_misses(version, moment, request.query_params.get("stage"), visible_accounts(request.user), most)
+        return self._answer(request, found.rows, found.as_dict)
+
+    def _readable(self, request: Request, key: str) -> Journey:
+        """The journey, for whoever may see what moves through it, and a format that there is."""
+        journey = find_journey(key)
+        right = RIGHT_TO_VIEW[journey.unit]
+        if not request.user.has_perm(right):
+            raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": right})
+        if request.query_params.get("format", "json") not in FORMATS:
+            raise ValidationError({"format": [_t("Use json or csv.")]}, code="unknown_format")
+        return journey
 
     def _stage(self, request: Request) -> str:
         if "stage" not in request.query_params:

@@ -104,3 +104,15 @@ def test_what_cannot_be_answered_is_a_problem_with_its_parameter(api, nobody, wo
         assert [error["field"] for error in problem["errors"]] == [field], address
     empty = check_problem(api.get(f"journeys/extended/funnel/?{RANGE}&version=7"))
     assert empty["code"] == "unknown_version"
+
+
+def test_near_misses_come_with_what_is_missing_and_for_a_rep_of_own_accounts(api, world):
+    found = api.get("journeys/standard/near/?at=2025-01-15&stage=mqa").json()
+    assert [(row["stage"], row["next"]) for row in found["accounts"]] == [("aware", "mqa")] * 2
+    assert found["accounts"][0]["missing"][0]["missing"] in found["accounts"][0]["text"]
+    assert api.get("journeys/standard/near/?at=2025-01-15&format=csv").content.decode().count("\r\n") == 3
+    assert check_problem(api.get("journeys/standard/near/?stage=mqaa"))["errors"][0]["field"] == "stage"
+    assert check_problem(api.get("journeys/standard/near/?at=2099-01-01"))["errors"][0]["field"] == "at"
+    user = make_user("rep", OWN_TEAMS, "journey.view_journey", "segmentation.view_account")
+    user.sales_teams.add(world)
+    assert len(Api(user).get("journeys/standard/near/?at=2025-01-15").json()["accounts"]) == 1
