@@ -461,8 +461,8 @@ class FunnelCold(Item):
     def check(self, result: FunnelReport) -> bool:
         """Every stay of the history that began is in one group, and in one stage."""
         stored = stored_stays()
-        limit = int((BEGIN + timedelta(days=365 * YEARS)).timestamp() * 1_000_000)
-        began = int(np.sum(stored["start"] < limit))
+        first, last = (int((BEGIN + timedelta(days=days)).timestamp() * 1_000_000) for days in (0, 365 * YEARS))
+        began = int(np.sum((stored["start"] >= first) & (stored["start"] < last)))
         counted = sum(stage.volume + stage.began for stage in result.stages)
         grouped = sum(stage.volume + stage.began for group in result.groups for stage in group.stages)
         return began == counted == grouped

@@ -6,7 +6,7 @@ One question (`funnel_query`), one answer (`funnel`), whoever asks: the command,
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -211,6 +211,17 @@ class Selection:
         return self.data.funnel.number(key)
 
 
+@dataclass(frozen=True)
+class Through:
+    """The way through the whole funnel: from which stage to which, by number (-1: there is none), and what followed the
+    stays on it."""
+
+    start: int
+    target: int
+    question: Question
+    followed: Followed
+
+
 def select(query: FunnelQuery) -> Selection:
     """Load what a question is about and apply its filters. Raises JourneyError for a value nothing has."""
     data = history_data(query.version, query.known_at)
@@ -269,7 +280,8 @@ def funnel(query: FunnelQuery) -> FunnelReport:
     """Answer a question. Raises JourneyError when it cannot be answered (no history, a filter by an unknown value)."""
     chosen = select(query)
     data, question = chosen.data, chosen.question
-    stages, overall, worth = _whole(chosen)
+    through = whole_funnel(chosen)
+    stages, overall, worth = _whole(chosen, through)
     notes = [*chosen.notes, *_value_notes(worth, chosen)]
     if not query.by:
         return FunnelReport(query, stages, overall, notes=notes)
@@ -284,8 +296,7 @@ def funnel(query: FunnelQuery) -> FunnelReport:
     worth = values(data, question, chosen.filters, breakdown)
     found = figures(table, data.funnel, question, chosen.followed, chosen.rows[rows.place], rows.group, groups, grade)
     now = counted(table, data.funnel, chosen.here[here.place], here.group, groups)
-    start, target = whole_funnel(chosen)
-    through = _through(chosen, start, target, chosen.rows[rows.place], rows.group, groups, grade)
+    whole = _through(chosen, through, chosen.rows[rows.place], rows.group, groups, grade)
     made = []
     for g in range(groups):
         is_rest = g == breakdown.groups.others
@@ -294,7 +305,7 @@ def funnel(query: FunnelQuery) -> FunnelReport:
                 values=breakdown.groups.values[g],
                 labels=_labels(query, breakdown.groups.values[g], is_rest),
                 stages=_stages(chosen, found, now, worth, g, is_whole=False),
-                overall=_overall(chosen, through, found, now, worth, g, start, target, is_whole=False),
+                overall=_overall(chosen, through, whole, found, now, worth, g, is_whole=False),
                 is_rest=is_rest,
             )
         )
@@ -319,51 +330,46 @@ def _labels(query: FunnelQuery, group: tuple[Any, ...], is_rest: bool) -> tuple[
     )
 
 
-def _whole(chosen: Selection) -> tuple[list[StageFigures], Overall, Values]:
+def _whole(chosen: Selection, through: Through) -> tuple[list[StageFigures], Overall, Values]:
     data, question = chosen.data, chosen.question
     one = np.zeros(len(chosen.rows), dtype=np.int64)
     found = figures(data.table, data.funnel, question, chosen.followed, chosen.rows, one, 1)
     now = counted(data.table, data.funnel, chosen.here, np.zeros(len(chosen.here), dtype=np.int64), 1)
     worth = values(data, question, chosen.filters, None)
-    start, target = whole_funnel(chosen)
-    through = _through(chosen, start, target, chosen.rows, one, 1, data.table.grade[chosen.rows])
+    whole = _through(chosen, through, chosen.rows, one, 1, data.table.grade[chosen.rows])
     return (
         _stages(chosen, found, now, worth, 0, is_whole=True),
-        _overall(chosen, through, found, now, worth, 0, start, target, is_whole=True),
+        _overall(chosen, through, whole, found, now, worth, 0, is_whole=True),
         worth,
     )
 
 
-def whole_funnel(chosen: Selection) -> tuple[int, int]:
-    """The stages the whole funnel leads from and to, by number: from the first after the floor to the last one, or to
-    the stage asked for; -1 where there is none."""
-    funnel, stages = chosen.data.funnel, chosen.data.stages
+def whole_funnel(chosen: Selection) -> Through:
+    """From the first stage after the floor to the last one of the funnel, or to the stage asked for."""
+    funnel, stages, asked = chosen.data.funnel, chosen.data.stages, chosen.question
     if not funnel.funnel:
-        return -1, -1
-    target = funnel.funnel - 1 if chosen.question.target is None else chosen.question.target
+        return Through(-1, -1, asked, chosen.followed)
+    target = funnel.funnel - 1 if asked.target is None else asked.target
     floor = min(stages, key=lambda stage: stage.precedence)
     start = 1 if stages[0] is floor and min(target, funnel.funnel) > 1 else 0
-    return (start, target) if start != target else (-1, target)
+    question = replace(asked, target=target)
+    followed = chosen.followed
+    if asked.target != target:
+        followed = follow(chosen.data.table, funnel, question, chosen.followed.exits)
+    return Through(start if start != target else -1, target, question, followed)
 
 
 def _through(
-    chosen: Selection, start: int, target: int, rows: Int64s, group: Int64s, groups: int, grade: Int8s
+    chosen: Selection, through: Through, rows: Int64s, group: Int64s, groups: int, grade: Int8s
 ) -> Figures | None:
     """Figures from one stage to another, of the beginnings in the first."""
-    if start < 0:
+    if through.start < 0:
         return None
     data = chosen.data
-    question = Question(
-        chosen.question.start,
-        chosen.question.end,
-        chosen.question.as_of,
-        chosen.question.horizon,
-        target,
-        chosen.question.reached,
+    mine = np.flatnonzero(data.table.stage[rows] == through.start)
+    return figures(
+        data.table, data.funnel, through.question, through.followed, rows[mine], group[mine], groups, grade[mine]
     )
-    followed = chosen.followed if chosen.question.target == target else follow(data.table, data.funnel, question)
-    mine = data.table.stage[rows] == start
-    return figures(data.table, data.funnel, question, followed, rows[mine], group[mine], groups, grade[mine])
 
 
 def number(value: Any) -> float | None:
@@ -458,25 +464,25 @@ def _stages(
 
 def _overall(
     chosen: Selection,
-    through: Figures | None,
+    through: Through,
+    whole: Figures | None,
     found: Figures,
     now: Int64s,
     worth: Values,
     g: int,
-    start: int,
-    target: int,
     *,
     is_whole: bool,
 ) -> Overall:
     stages: Sequence[Stage] = chosen.data.stages
+    start, target = through.start, through.target
     spent = worth.spent if is_whole else None
     opened = int(worth.opened[g])
     return Overall(
         now=int(now[g].sum()),
         start=stages[start].key if start >= 0 else None,
         target=stages[target].key if target >= 0 else None,
-        conversion=_conversion(chosen.query, through, g, start),
-        velocity=_velocity(chosen.query, through, g, start),
+        conversion=_conversion(chosen.query, whole, g, start),
+        velocity=_velocity(chosen.query, whole, g, start),
         value=_value(worth, worth.pipeline_total, worth.revenue_total, g, None, opened, is_whole),
         opportunities=opened,
         investment=_money(spent.total) if spent and spent.total is not None else None,

@@ -381,7 +381,13 @@ def conversion_matrix(query: FunnelQuery) -> Matrix:
     for target in range(1, data.funnel.funnel):
         question = Question(base.start, base.end, base.as_of, base.horizon, target, base.reached)
         found = figures(
-            data.table, data.funnel, question, follow(data.table, data.funnel, question), chosen.rows, group, 1
+            data.table,
+            data.funnel,
+            question,
+            follow(data.table, data.funnel, question, chosen.followed.exits),
+            chosen.rows,
+            group,
+            1,
         )
         for source, stage in enumerate(data.stages):
             if target <= source < data.funnel.funnel:

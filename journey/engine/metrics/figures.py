@@ -38,9 +38,12 @@ class Followed:
     waits: Exits
 
 
-def follow(table: StayTable, funnel: Funnel, question: Question) -> Followed:
-    """What followed each stay. The waits are the stays' own exits when the next stage is asked for."""
-    own = exits(table, funnel, question.as_of)
+def follow(table: StayTable, funnel: Funnel, question: Question, own: Exits | None = None) -> Followed:
+    """What followed each stay. The waits are the stays' own exits when the next stage is asked for.
+
+    own: these exits, where they are known from another question of the same moment.
+    """
+    own = own or exits(table, funnel, question.as_of)
     found = passages(table, funnel, question.as_of, question.target)
     return Followed(found, own, own if question.target is None else waits(table, found, question.as_of))
 
