@@ -89,7 +89,7 @@ def database_url() -> str:
 
 @contextmanager
 def server(
-    application: str = "config.wsgi:application", *, workers: int = 1, threads: int = 8
+    application: str = "config.wsgi:application", *, workers: int = 2, threads: int = 8
 ) -> Iterator["tuple[int, subprocess.Popen[bytes]]"]:
     """Run the project's web server in production settings on this process's database, on a port of its own."""
     with socket.create_server((HOST, 0)) as probe:

@@ -397,8 +397,11 @@ class ChangedSerializer(serializers.Serializer[Any]):
     changed = MembershipSerializer(many=True, help_text=_("The memberships that began, one for each account."))
 
 
-def _again(view: Any, rows: list[Any]) -> list[Any]:
-    """Return rows that were just written with all they are shown with, in one query."""
+def _shown_rows(view: Any, rows: list[Any]) -> list[Any]:
+    """Return rows that were just written with all they are shown with: read again, unless they were made of it."""
+    links = [field for field in view.queryset.model._meta.concrete_fields if field.is_relation]
+    if all(field.is_cached(row) or getattr(row, field.attname) is None for row in rows for field in links):
+        return rows
     found = type(view).queryset.in_bulk([row.pk for row in rows])
     return [found[row.pk] for row in rows]
 
@@ -466,7 +469,7 @@ class ListMembershipViewSet(ListMixin, StrictViewSet):
                 reach = withdrawable(rows, request.user) if self.action == "withdraw" else rows
                 given["memberships"] = rows_of(reach, given["memberships"], "memberships")
             return Response(
-                {"changed": MembershipSerializer(_again(self, verb(**given, user=request.user)), many=True).data}
+                {"changed": MembershipSerializer(_shown_rows(self, verb(**given, user=request.user)), many=True).data}
             )
 
         return once(request, work)
@@ -615,7 +618,7 @@ class DisqualificationRequestViewSet(ListMixin, StrictViewSet):
         def work() -> Response:
             given = AskBody.read(request)
             given["accounts"] = find_accounts(given["accounts"], visible_accounts_of(request.user))
-            rows = _again(self, propose_disqualification(**given, user=request.user))
+            rows = _shown_rows(self, propose_disqualification(**given, user=request.user))
             return Response({"changed": RequestSerializer(rows, many=True).data}, status.HTTP_201_CREATED)
 
         return once(request, work)
@@ -625,7 +628,7 @@ class DisqualificationRequestViewSet(ListMixin, StrictViewSet):
         def work() -> Response:
             given = DecideBody.read(request)
             given["requests"] = rows_of(self.get_queryset(), given["requests"], "requests")
-            rows = _again(self, review_disqualifications(**given, user=request.user))
+            rows = _shown_rows(self, review_disqualifications(**given, user=request.user))
             return Response({"changed": RequestSerializer(rows, many=True).data})
 
         return once(request, work)

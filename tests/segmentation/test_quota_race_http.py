@@ -17,7 +17,7 @@ QUOTAS, PLACES, ACCOUNTS, WRITERS = 2, 5, 10, 16
 def outcome(application):
     """Race for the places; how many each quota holds at the end, and what was answered."""
     world = make_world(quotas=QUOTAS, places=PLACES, accounts=ACCOUNTS)
-    with server(f"tests.segmentation.race_apps:{application}", threads=WRITERS) as (port, _process):
+    with server(f"tests.segmentation.race_apps:{application}", workers=1, threads=WRITERS) as (port, _process):
         found = race(world, port, writers=WRITERS)
     assert found.strange == []
     assert sum(found.answers.values()) == world.tries
