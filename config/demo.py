@@ -22,7 +22,7 @@ from rich.table import Table
 
 from config import schedules
 from config.secret import secret_from_file
-from journey.demo.lists import load_lists
+from journey.demo.curated import assess_past
 from journey.services.preparation import prepare_engine
 from segmentation.models import SalesTeam
 from segmentation.services.roles import ANALYST, MARKETER, REP
@@ -60,11 +60,13 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
     with steps.step(_("Loading the demo data")):
         sizes = {"accounts": accounts, "activities": activities}
         call_command("load_demo", **{name: size for name, size in sizes.items() if size is not None})
-        load_lists()
     with steps.step(_("Preparing the engine (compiled once, about half a minute the first time)")):
         prepare_engine()
     with steps.step(_("Rebuilding the history of every account")):
         call_command("replay")
+    with steps.step(_("Assessing every account by the ideal customer profile")):
+        assess_past()
+        call_command("assess")
 
 
 def clear() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from journey.selectors.assessments import PastFit
 from journey.selectors.profile_comparisons import BINS
 from segmentation.admin.base import chip
 from segmentation.engine.fit import GRADES, LIMITS
-from segmentation.models import IcpAssessment, IcpVersion
+from segmentation.models import IcpVersion
 
 GRADE_COLOURS = {"A": "#16a34a", "B": "#0ea5e9", "C": "#f59e0b", "D": "#dc2626", "": "#94a3b8"}
 SHOWN_GRADES = (*GRADES[1:], "")  # the best first, none last
@@ -90,19 +91,20 @@ def comparison_figures(found: dict[str, Any], one: IcpVersion, two: IcpVersion) 
     }
 
 
-def history_figure(rows: Sequence[IcpAssessment]) -> dict[str, Any]:
+def history_figure(rows: Sequence[PastFit]) -> dict[str, Any]:
     """The scores of an account over time, a line for each profile; a gap where there was no verdict."""
     now = timezone.now()
-    profiles: dict[Any, list[IcpAssessment]] = {}
+    profiles: dict[Any, list[PastFit]] = {}
     for row in reversed(rows):
-        profiles.setdefault(row.version.profile, []).append(row)
+        profiles.setdefault(row.assessment.version.profile, []).append(row)
     traces = []
     for number, (profile, stays) in enumerate(profiles.items()):
         x: list[str | None] = []
         y: list[float | None] = []
         texts: list[str] = []
-        for stay in stays:
-            for moment in (stay.made_at, stay.ended_at or now):
+        for past in stays:
+            stay = past.assessment
+            for moment in (stay.made_at, past.until or now):
                 x.append(timezone.localtime(moment).replace(tzinfo=None).isoformat(timespec="seconds"))
                 y.append(None if stay.score is None else float(stay.score))
                 texts.append(f"v{stay.version.number}, {stay.grade or gettext('no grade')}")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from journey.demo.catalogue import Catalogue, make_catalogue
 from journey.demo.companies import Companies, make_companies
+from journey.demo.curation import Curation, make_curation
 from journey.demo.deals import Changes, Opportunities, choose_products, make_opportunities
 from journey.demo.histories import FieldHistory, make_field_history
 from journey.demo.interest import (
@@ -42,6 +43,7 @@ class World:
     field_history: FieldHistory
     catalogue: Catalogue
     activities: Activities
+    curation: Curation
 
     def digest(self) -> str:
         """Return a checksum of everything; equal worlds have equal ones."""
@@ -53,7 +55,9 @@ class World:
                 [table] if isinstance(table, np.ndarray) else [getattr(table, field.name) for field in fields(table)]
             )
             for column in columns:
-                if isinstance(column, np.ndarray):
+                if isinstance(column, list) and column and not isinstance(column[0], str):
+                    checksum.update(repr(column).encode())
+                elif isinstance(column, np.ndarray):
                     checksum.update(
                         np.ascontiguousarray(column).data if column.dtype.kind in "if" else column.tobytes()
                     )
@@ -98,6 +102,7 @@ def build_world(parameters: DemoParameters, said: Callable[[str], None] = lambda
         field_history=make_field_history(parameters, companies, customers, products[customers.deal]),
         catalogue=catalogue,
         activities=activities,
+        curation=make_curation(parameters, companies, customers, disqualified),
     )
 
 

@@ -122,10 +122,27 @@ def present_assessment(version: IcpVersion, account: Account) -> IcpAssessment |
     return IcpAssessment.objects.filter(version=version, account=account, ended_at__isnull=True).first()
 
 
-def assessment_history(account_id: int) -> list[IcpAssessment]:
-    """Every assessment of an account, the newest first."""
+@dataclass(frozen=True)
+class PastFit:
+    """An assessment with how long it counted: until the next one, by whichever version of the profile."""
+
+    assessment: IcpAssessment
+    until: dt.datetime | None
+
+
+def assessment_history(account_id: int) -> list[PastFit]:
+    """Every assessment of an account, the newest first. Those by a version count until a later version assesses it."""
     rows = IcpAssessment.objects.filter(account=account_id).select_related("version__profile")
-    return list(rows.order_by("-made_at", "-id"))
+    found: list[PastFit] = []
+    begun: dict[int, list[tuple[int, dt.datetime]]] = {}  # by profile, of each version, the newest first
+    for row in rows.order_by("-version__number", "-made_at", "-id"):
+        of_profile = begun.setdefault(row.version.profile_id, [])
+        later = [at for number, at in of_profile if number > row.version.number]
+        ends = [at for at in (row.ended_at, min(later, default=None)) if at is not None]
+        if not later or row.made_at < min(later):
+            found.append(PastFit(row, min(ends, default=None)))
+        of_profile.append((row.version.number, row.made_at))
+    return sorted(found, key=lambda fit: (fit.assessment.made_at, fit.assessment.pk), reverse=True)
 
 
 def rule_sentence(rule: Any) -> str:

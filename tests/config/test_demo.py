@@ -11,8 +11,7 @@ from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import OutputWrapper
 
 from config import demo
-from journey.demo.lists import load_lists
-from segmentation.models import Account, DisqualificationRequest, ListMembership, SalesQuota, SalesTeam
+from segmentation.models import Account, SalesTeam
 
 
 @pytest.fixture
@@ -65,20 +64,6 @@ class TestLogin:
         said = demo.ensure_login()
         get_user_model().objects.all().delete()
         assert demo.ensure_login() == said
-
-
-@pytest.mark.django_db
-def test_the_demo_has_a_list_of_every_state_a_proposal_may_be_in():
-    teams = [SalesTeam.objects.create(key=key, name=key) for key in ("key-accounts", "mid-market")]
-    for team in teams:
-        Account.objects.bulk_create(Account(name=f"{team} {n}", team=team) for n in range(12))
-    assert load_lists()
-    assert not load_lists()
-    for team, places in zip(teams, (15, 30), strict=True):
-        rows = ListMembership.objects.filter(team=team, end_at=None).values_list("state", flat=True)
-        assert sorted(rows) == ["active"] * 5 + ["proposed"] * 3 + ["rejected"]
-        assert SalesQuota.objects.get(team=team).places == places
-        assert DisqualificationRequest.objects.get(team=team).decision == "open"
 
 
 def test_the_funnel_is_a_table_with_bars():

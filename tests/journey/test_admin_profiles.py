@@ -365,7 +365,9 @@ class TestPageOfTheFit:
         admin_client.post(url_of(draft, "publish"))
         assess()
         response = admin_client.get(url)
-        assert [(row.version.number, row.grade) for row, _chip in response.context["history"]] == [(2, "A"), (1, "")]
+        [(new, open_end, _), (old, until, _)] = response.context["history"]
+        assert [(row.version.number, row.grade) for row in (new, old)] == [(2, "A"), (1, "")]
+        assert (open_end, until) == (None, new.made_at)
         [trace] = response.context["figures"]["history"]["data"]
         assert trace["y"] == [100, 100, 100, 100]
 

@@ -12,11 +12,30 @@ from django.db import connection
 from django.db.models import Count, F, Q
 
 from journey.demo import load
+from journey.demo.curated import assess_past
+from journey.demo.curation import Curation
 from journey.demo.load import DemoConflictError, DemoRequest, load_demo
+from journey.demo.words import TEAMS
+from journey.demo.world import build_world
 from journey.models import Cost, CrmStage, CustomerPeriod, Opportunity, OpportunityChange
 from scoring.models import Activity, ActivityType
 from scoring.ready_made import ACTIVITY_TYPES
-from segmentation.models import Account, AccountFlag, Contact, FactTouch, FlagType, ImportRun, SalesTeam
+from segmentation.models import (
+    Account,
+    AccountFlag,
+    Contact,
+    DisqualificationRequest,
+    FactTouch,
+    FlagType,
+    IcpAnswer,
+    IcpAssessment,
+    IcpVersion,
+    ImportRun,
+    ListMembership,
+    SalesQuota,
+    SalesTeam,
+)
+from segmentation.models.choices import HOLDING_STATES
 
 TODAY = date(2026, 9, 1)
 REQUEST = DemoRequest(accounts=120, activities=4_000, seed=5)
@@ -73,6 +92,9 @@ def test_all_rows_arrive_and_the_tables_stay_as_they_were(monkeypatch: pytest.Mo
         "disqualifications": AccountFlag.objects.count(),
         "activities": Activity.objects.count(),
         "costs": Cost.objects.count(),
+        "list_memberships": ListMembership.objects.count(),
+        "disqualification_requests": DisqualificationRequest.objects.count(),
+        "profile_answers": IcpAnswer.objects.count(),
     }
     assert loaded.is_new
     assert loaded.rows == counts
@@ -260,3 +282,51 @@ def test_the_command_prints_a_table_then_json_then_refuses() -> None:
 def test_the_command_refuses_what_cannot_be(options: dict, message: str) -> None:
     with nothing_written(), pytest.raises(CommandError, match=message):
         call_command("load_demo", **options)
+
+
+def test_lists_have_a_past_and_proposals_that_wait() -> None:
+    load_demo(DemoRequest(accounts=600, activities=2_000, seed=5), today=TODAY)
+    rows = ListMembership.objects.all()
+    assert {row.target_list.tier for row in rows.select_related("target_list")} == {1, 2, 3}
+    states = {"proposed", "active", "recycling", "rejected", "removed", "disqualified"}
+    assert set(rows.values_list("state", flat=True)) == states
+    assert rows.filter(state="proposed", end_at=None, team__isnull=False, rep__isnull=False).exists()
+    assert DisqualificationRequest.objects.filter(decision="open", asked_by__isnull=False).exists()
+    for state in ("rejected", "removed", "disqualified"):
+        assert not rows.filter(state=state, reason=None).exists()
+    assert rows.filter(start_at__lt=datetime(2025, 1, 1, tzinfo=UTC), end_at__isnull=False).exists()
+    assert not rows.filter(start_at__lt=F("account__created_in_source_at")).exists()
+    assert not rows.filter(account__flags__isnull=False).exists()
+    for row in rows:
+        row.clean_fields()
+    quotas = {quota.team.key: quota for quota in SalesQuota.objects.select_related("team")}
+    assert {key: quota.places for key, quota in quotas.items()} == {
+        team.key: 15 if team.key == "key-accounts" else 30 for team in TEAMS
+    }
+    for quota in quotas.values():
+        held = rows.filter(team=quota.team, end_at=None, state__in=HOLDING_STATES).values("account").distinct().count()
+        assert held <= quota.places
+
+
+def test_the_profile_has_two_versions_and_people_who_differ() -> None:
+    load_demo(REQUEST, today=TODAY)
+    first, second = IcpVersion.objects.filter(profile__key="default").order_by("number")
+    assert (first.state, second.state) == ("published", "published")
+    assert first.published_at < second.published_at < datetime.combine(TODAY, datetime.min.time(), UTC)
+    assert second.items.filter(kind="rule").count() == 5
+    said = IcpAnswer.objects.order_by().values("account", "item_key").annotate(values=Count("value", distinct=True))
+    assert said.filter(values__gt=1).exists()
+    assert not IcpAnswer.objects.exclude(item_key__in=second.items.values("key")).exists()
+    assess_past()
+    assert {row.version.number for row in IcpAssessment.objects.select_related("version")} == {1, 2}
+    days = IcpAssessment.objects.count()
+    assert assess_past() == 0
+    assert IcpAssessment.objects.count() == days
+
+
+def test_equal_parameters_decide_the_same() -> None:
+    def decided(seed: int) -> Curation:
+        return build_world(DemoRequest(accounts=300, activities=0, seed=seed).parameters(TODAY)).curation
+
+    assert decided(5) == decided(5)
+    assert decided(5).memberships != decided(6).memberships

@@ -77,6 +77,9 @@ def summary(loaded: DemoLoad) -> str:
         "customer_periods": _("Periods as a customer"),
         "disqualifications": _("Disqualifications"),
         "activities": _("Activities"),
+        "list_memberships": _("States of accounts on target lists"),
+        "disqualification_requests": _("Requests to disqualify"),
+        "profile_answers": _("Answers to the checklist"),
     }
     until = loaded.parameters["end_date"]
     sentence = (
