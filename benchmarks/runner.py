@@ -33,6 +33,9 @@ NAMES = (
     "funnel_cold",
     "funnel_breakdown",
     "funnel_new_field",
+    "assess_20_items",
+    "assess_100_changed",
+    "checklist_counts",
 )
 SLOW = ("sql_window_functions", "polars", "import_activities", "import_activities_more")
 REPEATS = 5
@@ -247,4 +250,6 @@ def verdicts(results: Sequence[dict[str, Any]]) -> list[Verdict]:
         times("sql_window_functions", "replay_full", 8),
         times("polars", "replay_in_memory", 4),
         at_least("propose_race", 100, "tries/s"),
+        at_most("assess_20_items", "median_seconds", 10, "s"),
+        at_most("checklist_counts", "median_seconds", 1, "s"),
     ]
