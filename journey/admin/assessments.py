@@ -85,7 +85,8 @@ class PresentFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "all":
             return queryset
-        return queryset.filter(ended_at__isnull=self.value() != "past")
+        now = Q(ended_at__isnull=True, version__in=[version.pk for version in published_profile_versions()])
+        return queryset.exclude(now) if self.value() == "past" else queryset.filter(now)
 
 
 @admin.register(IcpAssessment)

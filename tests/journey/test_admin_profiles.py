@@ -368,6 +368,10 @@ class TestPageOfTheFit:
         [(new, open_end, _), (old, until, _)] = response.context["history"]
         assert [(row.version.number, row.grade) for row in (new, old)] == [(2, "A"), (1, "")]
         assert (open_end, until) == (None, new.made_at)
+        listed = reverse("admin:segmentation_icpassessment_changelist")
+        for when, versions in (("", [2]), ("past", [1]), ("all", [2, 1])):
+            rows = admin_client.get(listed, {"when": when} if when else {}).context["cl"].result_list
+            assert [row.version.number for row in rows] == versions
         [trace] = response.context["figures"]["history"]["data"]
         assert trace["y"] == [100, 100, 100, 100]
 
