@@ -30,7 +30,8 @@ from journey.selectors.histories import current_history
 from journey.selectors.profile_comparisons import preview_checklist
 from journey.selectors.versions import published_version, version_document, version_rules
 from journey.services.assessments import assess, present_grades
-from journey.services.replay import THREADS, evaluated, replay_version
+from journey.services.replay import evaluated, replay_version
+from journey.services.threads import THREADS
 from scoring.facts.activities import read_dimensions, stream_activities
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import compile_journey, evaluate

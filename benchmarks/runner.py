@@ -36,6 +36,8 @@ NAMES = (
     "assess_20_items",
     "assess_100_changed",
     "checklist_counts",
+    "segments_rebuild",
+    "segment_count",
 )
 SLOW = ("sql_window_functions", "polars", "import_activities", "import_activities_more")
 REPEATS = 5
@@ -158,8 +160,10 @@ def _reference(scratch: Scratch) -> int:
 
 def _measure(scratch: Scratch, name: str) -> dict[str, Any]:
     from benchmarks.items import ITEMS
+    from benchmarks.segments import SegmentCount, SegmentsRebuild
 
-    item = ITEMS[name](scratch)
+    items = ITEMS | {item.name: item for item in (SegmentsRebuild, SegmentCount)}
+    item = items[name](scratch)
     item.prepare()
     try:
         begin = time.perf_counter()
@@ -229,6 +233,16 @@ def verdicts(results: Sequence[dict[str, Any]]) -> list[Verdict]:
             None if value is None else value >= limit,
         )
 
+    def at_most_times(name: str, of: str, limit: float) -> Verdict:
+        one, other = figure(name, "median_seconds"), figure(of, "median_seconds")
+        value = one / other if one is not None and other else None
+        return Verdict(
+            name,
+            "–" if value is None else f"{value:.2f} x {of}",
+            f"≤ {limit:g} x {of}",
+            None if value is None else value <= limit,
+        )
+
     def at_least(name: str, limit: float, unit: str) -> Verdict:
         value = figure(name, "rows_per_second")
         return Verdict(
@@ -247,6 +261,8 @@ def verdicts(results: Sequence[dict[str, Any]]) -> list[Verdict]:
         at_most("funnel_cold", "median_seconds", 3.0, "s"),
         at_most("funnel_breakdown", "median_seconds", 0.5, "s"),
         at_most("funnel_new_field", "median_seconds", 0.5, "s"),
+        at_most_times("segments_rebuild", "replay_full", 2),
+        at_most("segment_count", "median_seconds", 1.0, "s"),
         times("sql_window_functions", "replay_full", 8),
         times("polars", "replay_in_memory", 4),
         at_least("propose_race", 100, "tries/s"),

@@ -11,9 +11,13 @@ from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import published_versions
 from journey.services.assessments import assess, request_assessment
-from journey.services.replay import Progress, replay, request_replay
+from journey.services.replay import Progress, bring_up_to_date, replay, request_replay
+from segmentation.engine.memberships import segment_name
+from segmentation.models import Segment
+from segmentation.selectors.dependencies import readers_of
 from segmentation.selectors.profiles import find_profile, published_profile_versions
-from segmentation.selectors.touches import touched_since
+from segmentation.selectors.segments import snapshots_in_force
+from segmentation.selectors.touches import changed_since
 
 
 def replay_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -40,11 +44,21 @@ def assess_due() -> str:
     return "nothing changed"
 
 
+def segments_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Bring memberships up to date, of one segment and everything that reads it, or of all segments."""
+    key = params.get("segment")
+    keys = [key] if key else Segment.objects.values_list("key", flat=True)
+    names = [segment_name(key) for key in keys]
+    readers = readers_of(names[0]) if key else []
+    return {"broken": bring_up_to_date([*names, *readers], progress=progress)}
+
+
 def replay_due() -> str:
     """Queue a replay when facts changed since the histories were made, or a published version has none yet."""
-    for version in published_versions():
-        history = current_history(version)
-        touched = touched_since(connection, history.snapshot) if history else None
+    histories = [current_history(version) for version in published_versions()]
+    made = [*(history.snapshot if history else None for history in histories), *snapshots_in_force()]
+    for snapshot in made:
+        touched = changed_since(connection, snapshot, assessments=True) if snapshot else None
         if touched is None or touched.everything or len(touched):
             return f"job {request_replay().pk}"
     return "nothing changed"

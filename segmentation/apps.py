@@ -14,6 +14,7 @@ class SegmentationConfig(AppConfig):
 
         from segmentation.engine import kinds, text
         from segmentation.facts.accounts import field_labels, field_types, flag_names
+        from segmentation.facts.segments import profile_names, segment_names
         from segmentation.facts.target_lists import list_names
         from segmentation.services.duplicates import DUPLICATES_JOB
         from segmentation.services.jobs import register_job
@@ -26,6 +27,8 @@ class SegmentationConfig(AppConfig):
         kinds.field.use_fields(field_labels, field_types)
         kinds.flag.use_flags(flag_names)
         kinds.target_list.use_target_lists(list_names)
+        kinds.segment.use_segments(segment_names)
+        kinds.icp_fit.use_profiles(profile_names)
         register_job(IMPORT_JOB, "segmentation.services.uploads.run_import_job")
         register_job(DUPLICATES_JOB, "segmentation.services.duplicates.run_duplicates_job")
         # After Django has created the rights of the app.

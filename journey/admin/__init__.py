@@ -9,6 +9,7 @@ from journey.admin import (
     opportunities,
     profiles,
     reviews,
+    segments,
     upkeep,
 )
 from journey.admin.navigation import sidebar
@@ -22,6 +23,7 @@ __all__ = [
     "opportunities",
     "profiles",
     "reviews",
+    "segments",
     "sidebar",
     "upkeep",
 ]

@@ -72,6 +72,13 @@ GROUPS: list[tuple[Any, list[Page]]] = [
         ],
     ),
     (
+        _("Segments"),
+        [
+            Page(_("Segments"), "account_tree", "segmentation_segment", "segmentation.segment"),
+            Page(_("Health"), "monitor_heart", "segmentation_segment", "segmentation.segment", view="health"),
+        ],
+    ),
+    (
         _("Ideal customer"),
         [
             Page(_("Profiles"), "person_search", "segmentation_icpprofile", "segmentation.icpprofile"),

@@ -575,7 +575,11 @@ class AssessmentViewSet(ListMixin, StrictViewSet):
                 "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
             ),
         },
-        without={"reasons": "shown", "fingerprint": "of all answers together; means nothing outside"},
+        without={
+            "reasons": "shown",
+            "fingerprint": "of all answers together; means nothing outside",
+            "txid": "of the change feed; means nothing outside",
+        },
     )
     ordering = ("-made_at", "-id")
     lookup_value_regex = r"\d{1,18}"

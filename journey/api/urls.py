@@ -5,6 +5,7 @@ from journey.api.costs import CostViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
+from journey.api.segments import SegmentViewSet
 from journey.api.upkeep import UpkeepViewSet
 
 router = SimpleRouter()
@@ -17,6 +18,7 @@ router.register("profiles", ProfileViewSet, basename="profile")
 router.register("profile-versions", ProfileVersionViewSet, basename="profile-version")
 router.register("profile-answers", ProfileAnswerViewSet, basename="profile-answer")
 router.register("assessments", AssessmentViewSet, basename="assessment")
+router.register("segments", SegmentViewSet, basename="segment")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("target-lists/<slug:key>/upkeep/", UpkeepViewSet.as_view({"get": "retrieve"}), name="target-list-upkeep"),

@@ -1,5 +1,6 @@
 """How much the beginning of each stay can be trusted."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,13 @@ from numpy.typing import NDArray
 
 from journey.engine.deals import CUSTOMER_PERIODS, DEALS
 from scoring.engine.activities import ACTIVITIES
+from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
+from segmentation.engine.kinds.icp_fit import ASSESSMENTS
 from segmentation.engine.kinds.target_list import TARGET_LISTS
+from segmentation.engine.memberships import SEGMENTS, Spans
 from segmentation.engine.resolve import Stays, jit
 from segmentation.engine.rules import JourneyRules
 from segmentation.engine.steps import Int64s
@@ -40,42 +44,81 @@ def _boundaries(span: Periods) -> tuple[Rows, Int64s]:
     return Rows(ends - 2 * counts, ends), time[order]
 
 
-def _fields_read(journey: JourneyRules) -> list[set[str]]:
-    """For each rule the fields its verdict rests on: its own, and the scopes of rules that come before it."""
+Evidence = list[tuple[Rows, Int64s, Any]]
+
+
+def evidence(facts: Facts) -> Evidence:
+    """Where facts lie: rows by entity, their instants, and for each 2 where it is dated, 1 where it is not."""
+    found: Evidence = []
+
+    def add(rows: Rows, time: Int64s, value: Any = None) -> None:
+        found.append((rows, time, np.full(len(time), 2, dtype=np.int8) if value is None else value))
+
+    if ACTIVITIES in facts.tables:
+        add(facts.tables[ACTIVITIES].rows, facts.tables[ACTIVITIES].time)
+    if DEALS in facts.tables:
+        deals = facts.tables[DEALS]
+        add(deals.rows, deals.time, np.where(deals.dated, 2, 1).astype(np.int8))
+    spans = [facts.tables[name][0] for name in (FLAGS, TARGET_LISTS) if name in facts.tables]
+    spans += [facts.tables[CUSTOMER_PERIODS]] if CUSTOMER_PERIODS in facts.tables else []
+    for span in spans:
+        add(*_boundaries(span))
+    for dated in [*facts.tables.get(FIELDS, {}).values(), *facts.tables.get(ASSESSMENTS, {}).values()]:
+        add(dated.rows, dated.time)
+    memberships = facts.tables.get(SEGMENTS)
+    if memberships is not None and memberships.assumed is not None:
+        periods = memberships.periods
+        add(periods.rows, periods.start, memberships.assumed.astype(np.int8))
+    return found
+
+
+def trust(found: Evidence, entity: Any, start: Int64s) -> NDArray[np.int16]:
+    """int16[m], how far instants of entities can be trusted by the facts that lie there."""
+    best = np.zeros(len(start), dtype=np.int8)
+    for rows, time, value in found:
+        _mark(entity, start, rows.begin, rows.end, time, value, best)
+    return np.where(best == 2, EXACT, np.where(best == 1, ASSUMED, DERIVED)).astype(np.int16)
+
+
+def known_from(criteria: Iterable[Criterion], facts: Facts) -> Int64s | None:
+    """int64[n], when the recorded history of everything the criteria read begins; None where they need none."""
+    known = [since for criterion in criteria if (since := criterion.known_from(facts)) is not None]
+    return np.maximum.reduce(known) if known else None
+
+
+def _criteria_read(journey: JourneyRules) -> list[list[Criterion]]:
+    """For each rule what its verdict rests on: its own criteria, and the scopes of rules that come before it."""
     read = []
     for stage in journey.stages:
         for group in (stage.enter, stage.stay):
-            scopes: set[str] = set()
+            scopes: list[Criterion] = []
             for rule in group:
-                scopes |= {key for term in rule.scope for key in term.criterion.fields()}
-                read.append(scopes | {key for term in rule.terms for key in term.criterion.fields()})
+                scopes += [term.criterion for term in rule.scope]
+                read.append(scopes + [term.criterion for term in rule.terms])
     return read
 
 
 def grades(journey: JourneyRules, facts: Facts, stays: Stays) -> NDArray[np.int16]:
     """int16[m]: exact where a dated fact lies at the start, derived where only time passed, assumed where the rule read
     a field before its recorded history, or the fact is dated only by when it was learnt."""
-    best = np.zeros(len(stays), dtype=np.int8)  # 2: a dated fact, 1: an undated one
-
-    def mark(rows: Rows, time: Int64s, value: Any = None) -> None:
-        value = np.full(len(time), 2, dtype=np.int8) if value is None else value
-        _mark(stays.entity, stays.start, rows.begin, rows.end, time, value, best)
-
-    mark(facts.tables[ACTIVITIES].rows, facts.tables[ACTIVITIES].time)
-    deals = facts.tables[DEALS]
-    mark(deals.rows, deals.time, np.where(deals.dated, 2, 1).astype(np.int8))
-    spans = [facts.tables[name][0] for name in (FLAGS, TARGET_LISTS) if name in facts.tables]
-    spans += [facts.tables[CUSTOMER_PERIODS]] if CUSTOMER_PERIODS in facts.tables else []
-    for span in spans:
-        mark(*_boundaries(span))
-    fields = facts.tables.get(FIELDS, {})
-    for field in fields.values():
-        mark(field.rows, field.time)
-    grade = np.where(best == 2, EXACT, np.where(best == 1, ASSUMED, DERIVED)).astype(np.int16)
-    for number, read in enumerate(_fields_read(journey)):
-        if read:
-            known_from = np.maximum.reduce([fields[key].known_from for key in sorted(read)])
-            grade[(stays.rule == number) & (stays.start < known_from[stays.entity])] = ASSUMED
+    grade = trust(evidence(facts), stays.entity, stays.start)
+    for number, read in enumerate(_criteria_read(journey)):
+        since = known_from(read, facts)
+        if since is not None:
+            grade[(stays.rule == number) & (stays.start < since[stays.entity])] = ASSUMED
     first = np.flatnonzero(np.diff(stays.entity, prepend=-1))
     grade[first] = np.where(facts.start_assumed[stays.entity[first]], ASSUMED, EXACT)
+    return grade
+
+
+def span_grades(spans: Spans, facts: Facts, found: Evidence, since: Int64s | None) -> NDArray[np.int16]:
+    """int16[m]: the same for periods of membership. found: `evidence(facts)`. since: `known_from` of the criteria."""
+    grade = trust(found, spans.entity, spans.start)
+    if since is not None:
+        grade[spans.start < since[spans.entity]] = ASSUMED
+    first = spans.is_first
+    assumed = facts.start_assumed[spans.entity[first]]
+    if since is not None:  # unlike a stage, a membership at the beginning of a history rests on its criteria
+        assumed = assumed | (spans.start[first] < since[spans.entity[first]])
+    grade[first] = np.where(assumed, ASSUMED, EXACT)
     return grade

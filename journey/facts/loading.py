@@ -14,15 +14,20 @@ from journey.facts.deals import read_customer_periods, read_deals, read_stages
 from scoring.engine.activities import ACTIVITIES, ActivityTable, with_weights
 from scoring.facts.activities import Owner, read_activities
 from scoring.facts.store import SHARDS, FactStore
+from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import DatedField, Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
+from segmentation.engine.kinds.icp_fit import ASSESSMENTS, IcpFit
+from segmentation.engine.kinds.segment import InSegment
 from segmentation.engine.kinds.target_list import TARGET_LISTS
+from segmentation.engine.memberships import SEGMENTS, MembershipTable
 from segmentation.engine.rules import JourneyRules, Rule
 from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.accounts import read_fields, read_flags
 from segmentation.facts.arrays import Positions, pick
 from segmentation.facts.copying import read_rows
+from segmentation.facts.segments import read_assessments, read_segments
 from segmentation.facts.target_lists import read_memberships
 
 
@@ -73,25 +78,36 @@ class Needs:
     tables: frozenset[str]
     fields: frozenset[str]
     stages: tuple[str, ...]
+    segments: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, *journeys: JourneyRules) -> "Needs":
-        criteria = [criterion for journey in journeys for criterion in journey.criteria()]
-        return cls(
-            # Activities and deals also say when a history begins.
-            tables=frozenset({ACTIVITIES, DEALS}).union(*(criterion.tables for criterion in criteria)),
-            fields=frozenset(field for criterion in criteria for field in criterion.fields()),
-            stages=tuple(sorted({criterion.stage_key for criterion in criteria if isinstance(criterion, InStage)})),
-        )
+        return cls.of_criteria([criterion for journey in journeys for criterion in journey.criteria()]).with_start()
+
+    def with_start(self) -> "Needs":
+        """The same, and what says when a history begins: activities and deals."""
+        return replace(self, tables=self.tables | {ACTIVITIES, DEALS})
 
     @classmethod
     def of_rules(cls, rules: Iterable[Rule]) -> "Needs":
         """What rules that stand alone read, and nothing else."""
-        criteria = [term.criterion for rule in rules for term in (*rule.scope, *rule.terms)]
+        return cls.of_criteria([term.criterion for rule in rules for term in (*rule.scope, *rule.terms)])
+
+    @classmethod
+    def of_criteria(cls, criteria: Iterable[Criterion]) -> "Needs":
+        """What criteria read, and nothing else."""
+        criteria = list(criteria)
+
+        def named(kind: type[Criterion], parameter: str) -> tuple[str, ...]:
+            return tuple(sorted({c.values[parameter] for c in criteria if isinstance(c, kind)}))
+
         return cls(
             tables=frozenset[str]().union(*(criterion.tables for criterion in criteria)),
             fields=frozenset(field for criterion in criteria for field in criterion.fields()),
             stages=tuple(sorted({criterion.stage_key for criterion in criteria if isinstance(criterion, InStage)})),
+            segments=named(InSegment, "segment"),
+            profiles=named(IcpFit, "profile"),
         )
 
 
@@ -215,6 +231,10 @@ def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, 
     if STAGES in needs.tables:
         periods, keys = read_stages(connection, accounts, needs.stages, some)
         tables[STAGES] = (_picked(periods, index), keys)
+    if SEGMENTS in needs.tables:
+        tables[SEGMENTS] = _picked(read_segments(connection, accounts, needs.segments, some), index)
+    if ASSESSMENTS in needs.tables:
+        tables[ASSESSMENTS] = _picked(read_assessments(connection, accounts, needs.profiles, some), index)
     return tables
 
 
@@ -233,6 +253,8 @@ def _picked(table: Any, index: Int64s) -> Any:
             known_from=np.where(missing, FAR_FUTURE, table.known_from[index] if has else FAR_FUTURE),
             rows=pick(table.rows, index),
         )
+    if isinstance(table, MembershipTable):
+        return replace(table, periods=_picked(table.periods, index), computed={})
     if isinstance(table, Periods | DealTable):
         return replace(table, rows=pick(table.rows, index))
     raise TypeError(type(table))

@@ -1,4 +1,4 @@
-"""Options of commands that limit a report to a target account list."""
+"""Options of commands that limit a report to a target account list or a segment."""
 
 import datetime as dt
 from typing import Any
@@ -9,11 +9,13 @@ from django.db.models import QuerySet
 from journey.instants import past_instant
 from journey.selectors.lists import LIST_MODES, list_scope
 from segmentation.models import Account
+from segmentation.selectors.segments import find_segment, segment_members_at
 
 
 def add_list_options(parser: CommandParser) -> None:
-    """Add --list, --list-mode and --cohort-at."""
+    """Add --list, --segment, --list-mode and --cohort-at."""
     parser.add_argument("--list", metavar="KEY", help="only accounts of this target account list")
+    parser.add_argument("--segment", metavar="KEY", help="only those that are members of this segment then")
     add_list_mode(parser)
 
 
@@ -34,6 +36,13 @@ def cohort_day(options: dict[str, Any]) -> dt.datetime | None:
 
 
 def accounts_of_list(options: dict[str, Any], as_of: dt.datetime) -> QuerySet[Account] | None:
-    """The accounts a report at `as_of` is limited to; None without --list. Raises JourneyError and NotFoundError."""
+    """The accounts a report at `as_of` is limited to; None without --list and --segment.
+
+    Raises JourneyError and NotFoundError.
+    """
     scope = list_scope(options["list"], options["list_mode"], cohort_day(options))
-    return scope.accounts(as_of) if scope else None
+    accounts = scope.accounts(as_of) if scope else None
+    if options.get("segment"):
+        members = segment_members_at(find_segment(options["segment"]), as_of)
+        accounts = members if accounts is None else accounts & members
+    return accounts

@@ -27,7 +27,7 @@ from segmentation.engine.errors import RuleError
 from segmentation.engine.fit import GRADES, MOST, NO_VERDICT
 from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.copying import read_rows
-from segmentation.models import Account, IcpAnswer, IcpAssessment, IcpItem, IcpRun, IcpVersion
+from segmentation.models import Account, IcpAnswer, IcpAssessment, IcpItem, IcpRun, IcpVersion, SegmentHistory
 from segmentation.selectors.profiles import Answers, all_answers, published_profile_versions
 from segmentation.selectors.touches import touched_since
 from segmentation.services.snapshots import one_snapshot
@@ -52,18 +52,22 @@ class Due:
         return cls(True, [])
 
 
-def histories_read(checklist: Checklist) -> dict[str, History]:
-    """The histories of journeys that the rules of a checklist read, by name (`journey:standard`)."""
-    found = {}
+def histories_read(checklist: Checklist) -> dict[str, History | SegmentHistory]:
+    """The histories of journeys and segments that the rules of a checklist read, by name (`journey:standard`)."""
+    found: dict[str, History | SegmentHistory] = {}
     for name in checklist.reads():
-        version = shown_version(name.removeprefix("journey:"))
-        history = current_history(version) if version else None
+        kind, _colon, key = name.partition(":")
+        history: History | SegmentHistory | None = None
+        if kind == "segment":
+            history = SegmentHistory.objects.filter(segment__key=key, state=SegmentHistory.State.CURRENT).first()
+        elif kind == "journey" and (version := shown_version(key)):
+            history = current_history(version)
         if history:
             found[name] = history
     return found
 
 
-def due_accounts(connection: Any, run: IcpRun, read: Mapping[str, History], at: dt.datetime) -> Due:
+def due_accounts(connection: Any, run: IcpRun, read: Mapping[str, History | SegmentHistory], at: dt.datetime) -> Due:
     """Whom anything may have changed for since a run: facts, stages of journeys the rules read, answers, or time.
 
     read: the histories that are in force now.

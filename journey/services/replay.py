@@ -5,9 +5,7 @@ Both give the same history, whatever order the facts came in.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,16 +20,24 @@ from journey.errors import JourneyError
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
 from journey.models import History, Journey, JourneyVersion
 from journey.selectors.assessments import run_snapshots
+from journey.selectors.dependencies import in_steps
 from journey.selectors.histories import affected_entities, current_history, current_snapshots, entity_count
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import dependencies, published_version, published_versions, shown_version, version_rules
-from journey.services.stays import COLUMNS, COPY_HEADER, COPY_TRAILER, copy_rows
+from journey.services.memberships import update_memberships
+from journey.services.stays import COLUMNS, copy_rows
+from journey.services.threads import THREADS, in_threads
 from segmentation.engine.facts import Facts
+from segmentation.engine.memberships import segment_name
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, find_loop
 from segmentation.engine.steps import Int64s
-from segmentation.models import Job
-from segmentation.selectors.touches import current_snapshot, touched_since
+from segmentation.facts.segments import assessed_version
+from segmentation.facts.writing import COPY_HEADER, COPY_TRAILER
+from segmentation.models import Job, Segment, SegmentHistory
+from segmentation.selectors.dependencies import all_rules
+from segmentation.selectors.segments import segment_snapshots
+from segmentation.selectors.touches import changed_since, current_snapshot, earliest
 from segmentation.services.jobs import request_job
 from segmentation.services.snapshots import one_snapshot
 from segmentation.services.touches import prune_touches
@@ -39,7 +45,6 @@ from segmentation.services.users import Actor
 
 Progress = Callable[[float, str], None]
 
-THREADS = 2
 # Beyond this share of entities affected, building the whole history anew is faster.
 MOST_AFFECTED = 0.2
 _LOCK_CLASS = 73_001
@@ -83,16 +88,41 @@ def replay(
     replay.
     """
     versions = _versions(journey, number)
-    results = []
-    for i, version in enumerate(versions):
-
-        def report(fraction: float, step: str, i: int = i, version: JourneyVersion = version) -> None:
-            progress((i + fraction) / len(versions), f"{version}: {step}")
-
-        results.append(replay_version(version, full=full, progress=report))
-    caches = fact_store("account"), fact_store("contact")
-    prune_touches([*current_snapshots(), *run_snapshots(), *(store.snapshot() or "" for store in caches)])
+    wanted = [f"journey:{version.journey.key}" for version in versions]
+    if journey is None:
+        wanted += [segment_name(key) for key in Segment.objects.values_list("key", flat=True)]
+    results, _broken = _run(_steps(wanted, versions), full, progress)
     return results
+
+
+def bring_up_to_date(names: Iterable[str], progress: Progress = _silent) -> dict[str, str]:
+    """Bring journeys and segments (`segment:key`) up to date, and what they read.
+
+    Returns why the rules of segments cannot be used, by key.
+    """
+    _results, broken = _run(_steps(names, []), False, progress)
+    return broken
+
+
+def _run(
+    steps: list[JourneyVersion | list[str]], full: bool, progress: Progress
+) -> tuple[list[ReplayResult], dict[str, str]]:
+    results = []
+    broken: dict[str, str] = {}
+    for i, step in enumerate(steps):
+
+        def report(fraction: float, text: str, i: int = i, step: JourneyVersion | list[str] = step) -> None:
+            name = step if isinstance(step, JourneyVersion) else _t("segments")
+            progress((i + fraction) / len(steps), f"{name}: {text}")
+
+        if isinstance(step, JourneyVersion):
+            results.append(replay_version(step, full=full, progress=report))
+        else:
+            broken |= update_memberships(keys=step, full=full, progress=report).broken
+    caches = fact_store("account"), fact_store("contact")
+    snapshots = [*current_snapshots(), *run_snapshots(), *segment_snapshots()]
+    prune_touches([*snapshots, *(store.snapshot() or "" for store in caches)])
+    return results, broken
 
 
 def request_replay(*, user: Actor = None, journey: Journey | None = None, full: bool = False) -> Job:
@@ -107,7 +137,27 @@ def request_replay(*, user: Actor = None, journey: Journey | None = None, full: 
     )
 
 
+def _steps(wanted: Iterable[str], versions: Sequence[JourneyVersion]) -> list[JourneyVersion | list[str]]:
+    """What is to be brought up to date, each after what it reads, which is added where it is missing.
+
+    Journeys as their versions (published ones, or those given), segments that are evaluated together as lists of keys.
+    A history that reads another is only as true as that one: replayed alone, it would miss what the other has yet to
+    learn, and nothing would touch those accounts again.
+    """
+    by_name = {f"journey:{version.journey.key}": version for version in [*published_versions(), *versions]}
+    reads: dict[str, Sequence[str]] = {rules.name: rules.reads for rules in all_rules() if rules.in_force}
+    reads |= dependencies(by_name.values())
+    loop = find_loop(reads)
+    if loop:
+        raise loop_error(loop)
+    return [
+        by_name[step[0]] if step[0] in by_name else [name.removeprefix("segment:") for name in step]
+        for step in in_steps(wanted, reads)
+    ]
+
+
 def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersion]:
+    """The versions asked for: one, the published one of a journey, or all published ones."""
     if journey and number is not None:
         version = JourneyVersion.objects.select_related("journey").filter(journey=journey, number=number).first()
         if version is None:
@@ -120,7 +170,7 @@ def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersio
                 remedy=_("It has: %(numbers)s."),
                 params={"journey": journey.key, "numbers": ", ".join(str(n) for n in known) or "–"},
             )
-        return _in_order([version])
+        return [version]
     if journey:
         published = published_version(journey)
         if published is None:
@@ -131,32 +181,8 @@ def _versions(journey: Journey | None, number: int | None) -> list[JourneyVersio
                 message=_("No version of the journey “%(value)s” is published."),
                 remedy=_("Publish its draft, or name a version."),
             )
-        return _in_order([published])
-    return _in_order(published_versions())
-
-
-def _in_order(versions: list[JourneyVersion]) -> list[JourneyVersion]:
-    """The versions, each after the journeys it reads, which are added where they are missing.
-
-    A history that reads another is only as true as that one: replayed alone, it would miss what the other has yet to
-    learn, and nothing would touch those accounts again.
-    """
-    by_name = {f"journey:{version.journey.key}": version for version in [*published_versions(), *versions]}
-    reads = dependencies(by_name.values())
-    loop = find_loop(reads)
-    if loop:
-        raise loop_error(loop)
-    done: dict[str, JourneyVersion] = {}
-
-    def visit(name: str) -> None:
-        if name not in done and name in by_name:
-            for other in reads[name]:
-                visit(other)
-            done[name] = by_name[name]
-
-    for version in versions:
-        visit(f"journey:{version.journey.key}")
-    return list(done.values())
+        return [published]
+    return published_versions()
 
 
 def loop_error(loop: list[str], field: str = "criteria") -> JourneyError:
@@ -196,22 +222,43 @@ def _only_one(version: JourneyVersion) -> Iterator[None]:
 
 
 def _read_histories(version: JourneyVersion) -> dict[str, int]:
-    """The present histories of the journeys this version reads. Raises JourneyError for one that has none yet."""
+    """The present histories a version reads: of journeys by key, of segments by name, assessed versions of profiles.
+
+    Raises JourneyError for one that has none yet.
+    """
     found = {}
     for name in dependencies([version])[f"journey:{version.journey.key}"]:
-        key = name.removeprefix("journey:")
-        other = shown_version(key)
-        history = current_history(other) if other else None
+        kind, _colon, key = name.partition(":")
+        if kind == "profile":
+            found[name] = assessed_version(key) or 0
+            continue
+        history: History | SegmentHistory | None
+        if kind == "segment":
+            history = SegmentHistory.objects.filter(segment__key=key, state=SegmentHistory.State.CURRENT).first()
+        else:
+            other = shown_version(key)
+            history = current_history(other) if other else None
         if history is None:
             raise JourneyError(
                 code="no_history",
-                field="journey",
+                field=kind,
                 value=key,
-                message=_("The rules read the journey “%(value)s”, which has no history yet."),
-                remedy=_("Publish and replay that journey first."),
+                message=_("The rules read “%(value)s”, which has no history yet."),
+                remedy=_("Put its rules in order, or publish it, and replay it first."),
             )
-        found[key] = history.pk
+        found[name if kind == "segment" else key] = history.pk
     return found
+
+
+def _snapshot(connection: Any, reads: dict[str, int]) -> str:
+    """The facts a history rests on: those of now, or older ones where what it reads has seen no newer."""
+    segments = [pk for name, pk in reads.items() if name.startswith("segment:")]
+    journeys = [pk for name, pk in reads.items() if ":" not in name]
+    read = [
+        *SegmentHistory.objects.filter(pk__in=segments).values_list("snapshot", flat=True),
+        *History.objects.filter(pk__in=journeys).values_list("snapshot", flat=True),
+    ]
+    return earliest([current_snapshot(connection), *read])
 
 
 def evaluated(
@@ -230,20 +277,9 @@ def evaluated(
         stays = evaluate(program, facts)
         return facts, stays, time.perf_counter() - begin
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        waiting: deque[Future[tuple[Facts, Stays, float]]] = deque()
-
-        def finished() -> tuple[Facts, Stays]:
-            facts, stays, took = waiting.popleft().result()
-            seconds["compute"] += took
-            return facts, stays
-
-        for facts in batches:
-            waiting.append(pool.submit(work, facts))
-            if len(waiting) > THREADS:
-                yield finished()
-        while waiting:
-            yield finished()
+    for facts, stays, took in in_threads(work, batches):
+        seconds["compute"] += took
+        yield facts, stays
 
 
 def _rebuild(version: JourneyVersion, journey: JourneyRules, reads: dict[str, int], progress: Progress) -> ReplayResult:
@@ -253,7 +289,7 @@ def _rebuild(version: JourneyVersion, journey: JourneyRules, reads: dict[str, in
     with one_snapshot(durable=True) as connection:
         begin = time.perf_counter()
         progress(0.0, _t("reading facts"))
-        snapshot = current_snapshot(connection)
+        snapshot = _snapshot(connection, reads)
         history = History.objects.create(version=version, snapshot=snapshot, reads=reads)
         batches = all_facts(connection, journey.unit, Needs.of(journey))
         total = entity_count(journey.unit)
@@ -308,15 +344,16 @@ def _refresh(
     with one_snapshot(durable=True) as connection:
         begin = time.perf_counter()
         progress(0.0, _t("looking for changed facts"))
-        snapshot = current_snapshot(connection)
-        touched = touched_since(connection, history.snapshot)
+        snapshot = _snapshot(connection, history.reads)
+        needs = Needs.of(journey)
+        touched = changed_since(connection, history.snapshot, assessments=bool(needs.profiles))
         ids = None if touched.everything else affected_entities(connection, journey.unit, touched)
         if ids is None or len(ids) > max(MOST_AFFECTED * history.entities, 1000):
             return None
         removed = added = alive = 0
         for low in range(0, len(ids), 5000):
             part: Int64s = ids[low : low + 5000]
-            facts = weighted(load_facts(connection, journey.unit, part, Needs.of(journey)), journey)
+            facts = weighted(load_facts(connection, journey.unit, part, needs), journey)
             seconds["load"] += time.perf_counter() - begin
             begin = time.perf_counter()
             stays = evaluate(program, facts)

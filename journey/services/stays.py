@@ -11,10 +11,9 @@ from segmentation.engine.resolve import Stays
 from segmentation.engine.rules import JourneyRules
 from segmentation.engine.steps import FAR_FUTURE
 from segmentation.facts.copying import POSTGRES_EPOCH
+from segmentation.facts.writing import binary_rows
 
 COLUMNS = "history_id, entity_id, account_id, stage_id, start_at, end_at, rule_id, grade, is_first"
-COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
-COPY_TRAILER = b"\xff\xff"
 _WIDTHS = {
     "history_id": ">i8",
     "entity_id": ">i8",
@@ -45,23 +44,4 @@ def copy_rows(history_id: int, journey: JourneyRules, facts: Facts, stays: Stays
         "is_first": np.diff(stays.entity, prepend=-1) != 0,
     }
     null = {"account_id": values["account_id"] < 0, "end_at": stays.end == FAR_FUTURE, "rule_id": stays.rule < 0}
-    pattern = sum(
-        (null[name].astype(np.int8) << bit for bit, name in enumerate(_NULLABLE)), np.zeros(len(stays), dtype=np.int8)
-    )
-    # Rows with the same columns null have the same width, so each group is one array.
-    for group in np.unique(pattern):
-        rows = pattern == group
-        fields: list[tuple[str, str]] = [("count", ">i2")]
-        for name, kind in _WIDTHS.items():
-            fields.append((f"{name}_", ">i4"))
-            if not (name in _NULLABLE and group >> _NULLABLE.index(name) & 1):
-                fields.append((name, kind))
-        block = np.empty(int(rows.sum()), dtype=fields)
-        block["count"] = len(_WIDTHS)
-        for name, kind in _WIDTHS.items():
-            if name in (block.dtype.names or ()):
-                block[f"{name}_"] = np.dtype(kind).itemsize
-                block[name] = values[name][rows]
-            else:
-                block[f"{name}_"] = -1
-        yield block.tobytes()
+    yield from binary_rows(_WIDTHS, values, _NULLABLE, null)

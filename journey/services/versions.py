@@ -12,17 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from journey.documents import write_stages
 from journey.errors import JourneyError
 from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
-from journey.selectors.versions import (
-    dependencies,
-    published_version,
-    published_versions,
-    version_document,
-    version_rules,
-)
+from journey.selectors.versions import published_version, version_document, version_rules
 from journey.services.replay import loop_error, request_replay
 from segmentation.engine.documents import journey_problems
-from segmentation.engine.rules import JourneyRules, StageRules, Term, find_loop, parse_journey
+from segmentation.engine.rules import JourneyRules, StageRules, Term, parse_journey
 from segmentation.errors import ProblemError
+from segmentation.selectors.dependencies import all_rules, loop_of
 from segmentation.services.users import Actor, author
 
 
@@ -138,12 +133,12 @@ def document_problems(version: JourneyVersion, document: Any) -> list[ProblemErr
         return problems
     name = f"journey:{version.journey.key}"
     # What this journey has published is about to be replaced: broken or not, it has no say.
-    reads = dependencies(other for other in published_versions() if other.journey_id != version.journey_id)
+    others = [other for other in all_rules() if other.name != name]
     rules = parse_journey(document)
     for stage in rules.stages:
         for where, term in _terms(stage):
             for other in term.criterion.depends_on():
-                loop = find_loop({name: [other], **reads})
+                loop = loop_of(name, [other], others)
                 if loop:
                     problems.append(loop_error(loop, f"stages.{stage.key}.{where}"))
     return problems

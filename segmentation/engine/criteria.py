@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from segmentation.engine.errors import RuleError, suggestion
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import Param, clean_params
-from segmentation.engine.steps import Steps
+from segmentation.engine.steps import Int64s, Steps
 from segmentation.engine.text import _
 
 
@@ -84,6 +84,13 @@ class Criterion(ABC):
     def fields(self) -> Iterable[str]:
         """Dated fields the criterion reads; the loader fetches no others."""
         return ()
+
+    def known_from(self, facts: Facts) -> Int64s | None:
+        """int64[n], when the recorded history of what it reads begins: before it a present value stands in.
+
+        None for kinds whose facts are dated themselves.
+        """
+        return None
 
     def depends_on(self) -> Iterable[str]:
         """Names of other rules the criterion reads (`journey:standard`), for the check that no rule needs itself."""

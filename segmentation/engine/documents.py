@@ -36,9 +36,9 @@ def journey_problems(document: Any) -> list[RuleError]:
     return problems
 
 
-def rule_problems(rule: Any) -> list[RuleError]:
+def rule_problems(rule: Any, where: str = "rule") -> list[RuleError]:
     """Everything that keeps a document from being a rule that stands alone, such as an item of a checklist."""
-    return list(_rule(rule, "rule"))
+    return list(_rule(rule, where))
 
 
 def _wrong_type(field: str, value: Any, message: str, remedy: str) -> RuleError:

@@ -3,7 +3,7 @@
 The only code that decides a rule. Every asker (history, preview, explanation, segment) comes through here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,14 +120,30 @@ def resolve(program: Program, steps: Sequence[Steps], start: Int64s) -> Stays:
     return Stays(entity, stage, rule, begin, end)
 
 
-def rule_steps(rule: Rule, facts: Facts) -> Steps:
-    """When one rule holds, for rules that stand alone (a segment, a checklist item). No matching scope: unknown."""
+def rule_steps(rule: Rule, facts: Facts, known: MutableMapping[Criterion, Steps] | None = None) -> Steps:
+    """When one rule holds, for rules that stand alone (a segment, a checklist item). No matching scope: unknown.
+
+    known: steps already computed for these facts; what is computed here is added, so that rules share it.
+    """
+    known = {} if known is None else known
     criteria = list(dict.fromkeys(term.criterion for term in (*rule.scope, *rule.terms)))
+    for criterion in criteria:
+        if criterion not in known:
+            known[criterion] = criterion.steps(facts)
     number = {criterion: i for i, criterion in enumerate(criteria)}
     terms = np.array([number[t.criterion] * 2 + t.negate for t in (*rule.scope, *rule.terms)], dtype=np.int32)
     row = np.array([[0, len(rule.scope), len(terms), rule.needed]], dtype=np.int32)
-    stacked = _stacked([criterion.steps(facts) for criterion in criteria], len(facts))
+    stacked = _stacked([known[criterion] for criterion in criteria], len(facts))
     return Steps(*_rule_steps(terms, row, *stacked))
+
+
+def all_of(steps: Sequence[Steps]) -> Steps:
+    """When all hold: no as soon as one says no, else unknown as soon as one is unknown."""
+    if len(steps) == 1:
+        return steps[0]
+    terms = np.arange(0, 2 * len(steps), 2, dtype=np.int32)
+    row = np.array([[0, 0, len(steps), len(steps)]], dtype=np.int32)
+    return Steps(*_rule_steps(terms, row, *_stacked(steps, len(steps[0]))))
 
 
 def _stacked(steps: Sequence[Steps], n: int) -> tuple[Any, Any, Any, Any]:
@@ -343,3 +359,19 @@ def _snapshot(terms, rules, stages, initial, offsets, time, value, instant):  # 
                 stage[e] = s
                 break
     return out, stage
+
+
+def values_at(steps: Steps, instant: int) -> NDArray[np.int8]:
+    """int8[n]: yes, no or unknown of every entity at an instant (microseconds UTC)."""
+    found: NDArray[np.int8] = _values_at(steps.initial, steps.offsets, steps.time, steps.value, instant)
+    return found
+
+
+@jit
+def _values_at(initial, offsets, time, value, instant):  # type: ignore[no-untyped-def]
+    out = np.empty(len(initial), dtype=np.int8)
+    for e in range(len(initial)):
+        low = offsets[e]
+        k = low + np.searchsorted(time[low : offsets[e + 1]], instant, side="right")
+        out[e] = initial[e] if k == low else value[k - 1]
+    return out

@@ -16,6 +16,7 @@ from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.identity import AccountMerge, DuplicateCandidate, MergedRows
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
+from segmentation.models.segments import Segment, SegmentHistory, SegmentMembership, SegmentReview, SegmentVersion
 from segmentation.models.target_lists import (
     DisqualificationRequest,
     ListMembership,
@@ -59,6 +60,11 @@ __all__ = [
     "Relationship",
     "SalesQuota",
     "SalesTeam",
+    "Segment",
+    "SegmentHistory",
+    "SegmentMembership",
+    "SegmentReview",
+    "SegmentVersion",
     "Seniority",
     "TargetList",
     "Tier",

@@ -248,12 +248,15 @@ class IcpAssessment(models.Model):
         help_text=_("When a rule may begin or cease to hold by itself: a window moves on. Empty: never."),
     )
 
+    txid = TransactionIdField(db_default=Func(function="pg_current_xact_id"), editable=False)
+
     class Meta:
         verbose_name = _("fit of an account")
         verbose_name_plural = _("fit of accounts")
         ordering = ["-made_at", "-id"]
         indexes = [
             # The history of an account; the present fit of all accounts by grade.
+            models.Index(fields=["txid"], name="icpassessment_txid"),  # what rules that read the fit have not seen
             models.Index(F("account"), F("version"), F("made_at").desc(), name="icpassessment_history"),
             models.Index(fields=["version", "grade"], condition=Q(ended_at__isnull=True), name="icpassessment_grades"),
             # Whom time alone may have changed.

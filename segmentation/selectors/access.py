@@ -27,6 +27,8 @@ from segmentation.models import (
     MembershipReason,
     SalesQuota,
     SalesTeam,
+    Segment,
+    SegmentMembership,
     TargetList,
 )
 
@@ -211,6 +213,7 @@ limit_by(ListMembership, _on_list, by="account")
 limit_by(DisqualificationRequest, _on_list, by="account")
 # A pair tells of both accounts, so both must be one's own.
 limit_by(DuplicateCandidate, lambda teams: Q(first__in=accounts_of(teams), second__in=accounts_of(teams)), by="first")
-for _model in (Contact, AccountFlag, AccountMerge, IcpAnswer, IcpAssessment):
+for _model in (Contact, AccountFlag, AccountMerge, IcpAnswer, IcpAssessment, SegmentMembership):
     limit_by_account(_model)
-open_to_all(TargetList, MembershipReason, CustomField, FlagType)
+# The rules of a segment may name accounts; its name and description are for everybody.
+open_to_all(Segment, TargetList, MembershipReason, CustomField, FlagType)

@@ -1,6 +1,7 @@
 """What changed since a database snapshot."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,36 @@ def touched_since(connection: Any, snapshot: str) -> Touched:
     return Touched(bool(empty.any()), keys("account"), keys("contact"), keys("opportunity"))
 
 
+def changed_since(connection: Any, snapshot: str, assessments: bool) -> Touched:
+    """The same, and with `assessments` whose assessed fit changed, for rules that read it.
+
+    Assessments are no facts: they are made of them, and must not call for new assessments.
+    """
+    touched = touched_since(connection, snapshot)
+    if not assessments or touched.everything:
+        return touched
+    rows = read_rows(
+        connection,
+        "SELECT DISTINCT account_id FROM segmentation_icpassessment"
+        " WHERE txid >= pg_snapshot_xmin(%s::pg_snapshot) AND NOT pg_visible_in_snapshot(txid, %s::pg_snapshot)",
+        {"account": "i8"},
+        [snapshot, snapshot],
+    )
+    return replace(touched, accounts=np.union1d(touched.accounts, rows["account"]))
+
+
 def current_snapshot(connection: Any) -> str:
     """The transactions this one can see, as text."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
         return str(cursor.fetchone()[0])
+
+
+def earliest(snapshots: Iterable[str]) -> str:
+    """The snapshot that was taken first: of two, it sees no transaction that the other does not."""
+
+    def age(snapshot: str) -> tuple[int, int, int]:
+        xmin, xmax, running = snapshot.split(":")
+        return int(xmax), int(xmin), -len(running.split(","))
+
+    return min(snapshots, key=age)

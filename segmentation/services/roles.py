@@ -35,6 +35,11 @@ from segmentation.models import (
     MembershipReason,
     SalesQuota,
     SalesTeam,
+    Segment,
+    SegmentHistory,
+    SegmentMembership,
+    SegmentReview,
+    SegmentVersion,
     TargetList,
     TitleRule,
 )
@@ -145,6 +150,11 @@ grant(IcpVersion, marketer="vacd", integration="v")
 grant(IcpItem, marketer="vacd", integration="v")
 grant(IcpAnswer, marketer="va", rep="v", integration="va")
 grant(IcpAssessment, marketer="v", rep="v", integration="v")
+grant(Segment, marketer="vacd", rep="v", integration="v")
+grant(SegmentVersion, marketer="va", integration="v")
+grant(SegmentHistory, marketer="v", integration="v")
+grant(SegmentMembership, marketer="v", rep="v", integration="v")
+grant(SegmentReview, marketer="va", integration="v")
 grant(CustomField, marketer="v", integration="v")
 grant(TitleRule, marketer="vacd")
 grant(ImportRun, marketer="vac")

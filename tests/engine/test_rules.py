@@ -95,7 +95,9 @@ class TestCriteria:
             "engagement_score": {"score": 1},
             "field": {"field": "tier", "value": 1},
             "flag": {"flag": "watched"},
+            "icp_fit": {"profile": "default", "grades": ["A"]},
             "list": {"list": "named"},
+            "segment": {"segment": "big"},
             "stage": {"journey": "other", "stage": "mqa"},
         }.get(kind, {})
         for param in kinds()[kind].params:

@@ -134,10 +134,12 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         row("funnel_new_field", 0.5),
         row("assess_20_items", 10),
         row("checklist_counts", 1),
+        row("segments_rebuild", 20),
+        row("segment_count", 1),
     ]
     held = [verdict.holds for verdict in verdicts(at_the_limit)]
     assert held.pop(4) is None  # the import is not among them
-    assert held == [True] * 12
+    assert held == [True] * 14
     beyond = [
         row("replay_full", 10, 3.51, 401),
         row("replay_cached_compute", 1, 0.41),
@@ -152,8 +154,10 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         row("funnel_new_field", 0.6),
         row("assess_20_items", 10.1),
         row("checklist_counts", 1.1),
+        row("segments_rebuild", 20.1),
+        row("segment_count", 1.1),
     ]
-    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 13
+    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 15
 
 
 def test_a_server_that_is_not_there_is_noticed_before_anything_is_made(monkeypatch):

@@ -181,7 +181,7 @@ def smallest(
 
 
 def _smaller(history: History, document: Mapping[str, Any]) -> Iterator[Case]:
-    for name in ("activities", "deals", "flags", "lists", "customer", "stages"):
+    for name in ("activities", "deals", "flags", "lists", "customer", "stages", "segments"):
         facts = getattr(history, name)
         for i in range(len(facts)):
             yield replace(history, **{name: facts[:i] + facts[i + 1 :]}), document

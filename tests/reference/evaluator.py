@@ -43,6 +43,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "field": {"operator": "is", "value": None},
     "flag": {},
     "list": {"states": ("active", "recycling")},
+    "segment": {},
+    "icp_fit": {"grades": (), "score": None},
     "stage": {},
     "opportunity_open": {"groups": (), "crm_stages": ()},
     "opportunity_won": {"within_days": None},
@@ -237,6 +239,33 @@ class Criterion:
 
     def _list_candidates(self) -> set[int]:
         return _bounds(self.history.lists)
+
+    def _segment(self, instant: int) -> Answer:
+        for period in self.history.segments:
+            if period.key[0] == self.p["segment"] and _in_force(period, instant):
+                return True if period.key[1] else None
+        return False
+
+    def _segment_candidates(self) -> set[int]:
+        return _bounds(self.history.segments)
+
+    def _icp_fit(self, instant: int) -> Answer:
+        known = self.history.fits.get(self.p["profile"])
+        fit = known.initial if known else None
+        for time, changed in known.changes if known else ():
+            if time <= instant:
+                fit = changed
+        score, grade = fit or (None, "")
+        answers: list[Answer] = []
+        if self.p["grades"]:
+            answers.append(grade in self.p["grades"] if grade else None)
+        if self.p["score"] is not None:
+            answers.append(score >= self.p["score"] if score is not None else None)
+        return False if False in answers else None if None in answers else True
+
+    def _icp_fit_candidates(self) -> set[int]:
+        known = self.history.fits.get(self.p["profile"])
+        return {time for time, _value in known.changes} if known else set()
 
     def _stage(self, instant: int) -> Answer:
         key = f"{self.p['journey']}/{self.p['stage']}"

@@ -19,8 +19,10 @@ from tests.reference.histories import (
     LIST_KEYS,
     OTHER_STAGES,
     OUTCOMES,
+    PROFILE_KEYS,
     ROLES,
     SECOND,
+    SEGMENT_KEYS,
     SENIORITIES,
     TYPES,
     Activity,
@@ -40,6 +42,7 @@ FIELD_VALUES: dict[str, tuple[Any, ...]] = {
     "reference": (True, False, None),
     "products": (("crm",), ("CRM", "mail"), ("mail",), (), None),
 }
+FITS = ((85.5, "A"), (70.5, "B"), (60.0, "B"), (50.0, "C"), (12.0, "D"), (65.0, ""), (None, ""), None)
 
 
 class Dice:
@@ -82,10 +85,11 @@ class Dice:
         lists = self._memberships()
         customer = self._customer_periods(changes)
         stages = self._stage_periods()
+        segments = self._segment_periods()
         times = [
             *(a.time for a in activities),
             *(c.time for c in changes),
-            *(p.start for p in (*flags, *lists, *customer, *stages)),
+            *(p.start for p in (*flags, *lists, *customer, *stages, *segments)),
         ]
         first = min([*times, self.time()])
         # A deal's own history begins later than the facts of its account.
@@ -99,6 +103,8 @@ class Dice:
             lists=lists,
             customer=customer,
             stages=stages,
+            segments=segments,
+            fits={key: self._field_history(FITS) for key in PROFILE_KEYS if self.chance(0.7)},
         )
 
     def _activities(self) -> tuple[Activity, ...]:
@@ -165,6 +171,20 @@ class Dice:
             for start, end in zip(times, [*times[1:], None], strict=False):
                 if self.chance(0.85):
                     made.append(Period(key=(key, self.one(list(LIST_STATES))), start=start, end=end))
+        return tuple(made)
+
+    def _segment_periods(self) -> tuple[Period, ...]:
+        """In each segment, or not known, one after the other, with gaps at times."""
+        made = []
+        for key in SEGMENT_KEYS:
+            times = sorted({self.time() for _ in range(self.one((0, 0, 1, 2, 4)))})
+            sure = self.chance(0.5)
+            for start, end in zip(times, [*times[1:], None], strict=False):
+                if self.chance(0.8):
+                    made.append(Period(key=(key, sure), start=start, end=end))
+                    sure = not sure
+                else:
+                    sure = self.chance(0.5)
         return tuple(made)
 
     def _customer_periods(self, changes: Sequence[DealChange]) -> tuple[Period, ...]:
@@ -352,6 +372,11 @@ _PARAMS = {
     "list": lambda dice: {
         "list": dice.one(LIST_KEYS),
         "states": dice.one((_LEFT_OUT, ("active",), ("proposed", "active"), tuple(LIST_STATES))),
+    },
+    "segment": lambda dice: {"segment": dice.one(SEGMENT_KEYS)},
+    "icp_fit": lambda dice: {
+        "profile": dice.one(PROFILE_KEYS),
+        **dice.one(({"grades": ("A", "B")}, {"score": 60}, {"grades": ("B",), "score": 70.5}, {"grades": ("C", "D")})),
     },
     "stage": lambda dice: {"journey": "other", "stage": dice.one(("aware", "mqa"))},
     "opportunity_open": Dice._open,

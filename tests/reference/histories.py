@@ -17,8 +17,10 @@ from scoring.engine.activities import ACTIVITIES, ActivityTable, Classes, TypeFa
 from segmentation.engine.facts import NEVER, DatedField, Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
+from segmentation.engine.kinds.icp_fit import ASSESSMENTS
 from segmentation.engine.kinds.target_list import STATES as LIST_STATES
 from segmentation.engine.kinds.target_list import TARGET_LISTS
+from segmentation.engine.memberships import SEGMENTS, MembershipTable
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -68,6 +70,10 @@ FIELD_TYPES = {"tier": "number", "region": "text", "reference": "yes_no", "produ
 FLAG_KEYS = ("disqualified", "watched")
 LIST_KEYS = ("named", "newcomers")
 MEMBERSHIPS = tuple((key, state) for key in LIST_KEYS for state in LIST_STATES)
+SEGMENT_KEYS = ("big", "keen")
+# Members, and those of whom it is not known, in the order the engine numbers them.
+SEGMENT_STATES = tuple((key, sure) for key in SEGMENT_KEYS for sure in (True, False))
+PROFILE_KEYS = ("default", "second")
 OTHER_STAGES = ("other/aware", "other/mqa")
 
 
@@ -124,6 +130,8 @@ class History:
     lists: tuple[Period, ...] = ()  # keys are pairs of list and state
     customer: tuple[Period, ...] = ()
     stages: tuple[Period, ...] = ()
+    segments: tuple[Period, ...] = ()  # keys are pairs of segment and whether membership is known
+    fits: dict[str, FieldHistory] = field(default_factory=dict)  # by profile, pairs of score and grade
 
 
 # --- Into arrays ---------------------------------------------------------------------------------------------------
@@ -150,7 +158,9 @@ def facts_of(histories: Sequence[History], rng: random.Random | None = None) -> 
         tables={
             ACTIVITIES: _activity_table(histories, arrange),
             DEALS: _deal_table(histories, arrange),
-            FIELDS: {name: _dated_field(name, histories, arrange) for name in FIELD_TYPES},
+            FIELDS: {name: _dated_field([h.fields.get(name) for h in histories], arrange) for name in FIELD_TYPES},
+            ASSESSMENTS: {key: _dated_field([h.fits.get(key) for h in histories], arrange) for key in PROFILE_KEYS},
+            SEGMENTS: MembershipTable(_periods([h.segments for h in histories], SEGMENT_STATES, list)[0], SEGMENT_KEYS),
             FLAGS: _periods([h.flags for h in histories], FLAG_KEYS, arrange),
             TARGET_LISTS: _periods([h.lists for h in histories], MEMBERSHIPS, arrange),
             CUSTOMER_PERIODS: _periods([h.customer for h in histories], ("customer",), arrange)[0],
@@ -241,15 +251,16 @@ def _deal_table(histories: Sequence[History], arrange: Arrange) -> DealTable:
     )
 
 
-def _dated_field(name: str, histories: Sequence[History], arrange: Arrange) -> DatedField:
+def _dated_field(given: Sequence[FieldHistory | None], arrange: Arrange) -> DatedField:
     values: list[Any] = []
-    for history in histories:
-        known = history.fields.get(name, FieldHistory())
-        values += [v for v in (known.initial, *(v for _t, v in known.changes)) if v is not None and v not in values]
+    for known in given:
+        if known is not None:
+            seen = (known.initial, *(v for _t, v in known.changes))
+            values += [v for v in dict.fromkeys(seen) if v is not None and v not in values]
     values = arrange(values)
     time, code, begin, end, initial = [], [], [], [], []
-    for history in histories:
-        known = history.fields.get(name, FieldHistory())
+    for found in given:
+        known = found or FieldHistory()
         initial.append(-1 if known.initial is None else values.index(known.initial))
         begin.append(len(time))
         for t, value in known.changes:  # their order is what happened, never shuffled
@@ -259,7 +270,7 @@ def _dated_field(name: str, histories: Sequence[History], arrange: Arrange) -> D
     return DatedField(
         values=tuple(values),
         initial=np.array(initial, dtype=np.int32),
-        known_from=np.array([h.start for h in histories], dtype=np.int64),
+        known_from=np.zeros(len(given), dtype=np.int64),
         rows=_rows(begin, end),
         time=np.array(time, dtype=np.int64),
         code=np.array(code, dtype=np.int32),

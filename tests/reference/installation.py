@@ -12,6 +12,8 @@ import scoring.engine.restrictions
 import segmentation.engine.kinds
 import segmentation.engine.kinds.field
 import segmentation.engine.kinds.flag
+import segmentation.engine.kinds.icp_fit
+import segmentation.engine.kinds.segment
 import segmentation.engine.kinds.target_list
 from tests.reference.histories import (
     CRM_STAGES,
@@ -21,7 +23,9 @@ from tests.reference.histories import (
     LIST_KEYS,
     OTHER_STAGES,
     OUTCOMES,
+    PROFILE_KEYS,
     ROLES,
+    SEGMENT_KEYS,
     SENIORITIES,
     TYPES,
 )
@@ -62,4 +66,6 @@ def installed() -> Iterator[None]:
         patch.setattr(segmentation.engine.kinds.field, "_field_types", lambda: FIELD_TYPES)
         patch.setattr(segmentation.engine.kinds.flag, "_flag_choices", _names(FLAG_KEYS))
         patch.setattr(segmentation.engine.kinds.target_list, "_list_choices", _names(LIST_KEYS))
+        patch.setattr(segmentation.engine.kinds.segment, "_segment_choices", _names(SEGMENT_KEYS))
+        patch.setattr(segmentation.engine.kinds.icp_fit, "_profile_choices", _names(PROFILE_KEYS))
         yield

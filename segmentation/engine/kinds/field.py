@@ -9,7 +9,7 @@ from segmentation.engine.criteria import Criterion, Measure, register
 from segmentation.engine.errors import RuleError, shown
 from segmentation.engine.facts import DatedField, Facts
 from segmentation.engine.params import Choice, Param, Value
-from segmentation.engine.steps import NO, UNKNOWN, YES, Int8s, Steps
+from segmentation.engine.steps import NO, UNKNOWN, YES, Int8s, Int64s, Steps
 from segmentation.engine.text import _, gettext_noop
 
 FIELDS = "fields"
@@ -111,6 +111,10 @@ class Field(Criterion):
 
     def fields(self) -> Iterable[str]:
         return (self.values["field"],)
+
+    def known_from(self, facts: Facts) -> Int64s:
+        dated: DatedField = facts.table(FIELDS)[self.values["field"]]
+        return dated.known_from
 
     def _answer(self, value: Any) -> int:
         """Yes, no or unknown for one value of the field."""

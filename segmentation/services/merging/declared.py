@@ -8,9 +8,10 @@ from segmentation.models import (
     IcpAnswer,
     IcpAssessment,
     ListMembership,
+    SegmentMembership,
 )
 from segmentation.services.merging.lines import join_flags, join_memberships, join_requests
-from segmentation.services.merging.relations import Move, Rewrite, SetAside, on_merge
+from segmentation.services.merging.relations import Leave, Move, Rewrite, SetAside, on_merge
 
 
 def declare() -> None:
@@ -20,6 +21,7 @@ def declare() -> None:
     on_merge(DisqualificationRequest, Rewrite(join_requests))
     on_merge(IcpAnswer, Move(ignoring=("segmentation.IcpAnswer:icpanswer_is_kept",)))
     on_merge(IcpAssessment, SetAside())  # of answers and facts that were not all there; the survivor is assessed anew
+    on_merge(SegmentMembership, Leave())  # worked out of the facts
     on_merge(DuplicateCandidate, SetAside(), by="first")
     on_merge(DuplicateCandidate, SetAside(), by="second")
     on_merge(AccountMerge, Move())

@@ -6,6 +6,7 @@ from journey.api.costs import CostViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
+from journey.api.segments import SegmentViewSet
 from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
 from segmentation.api.target_lists import (
     DisqualificationRequestViewSet,
@@ -31,6 +32,7 @@ SETTINGS = [
     ProfileVersionViewSet,
     ProfileAnswerViewSet,
     AssessmentViewSet,
+    SegmentViewSet,
 ]
 INSIDE = {"fingerprint", "txid"}  # of the answers of an assessment, of the change feed: they mean nothing outside
 

@@ -167,6 +167,7 @@ async function save() {
         paintProblems();
         listProblems();
         tellStatus(isDirty() ? undefined : words.saved);
+        if (answer.data.url) window.location.assign(answer.data.url); // something new has a page of its own now
         return true;
     }
     tried = true;

@@ -50,10 +50,10 @@ export function drawRule(list, rule, i) {
     return node;
 }
 
-// The body of a rule, also of one that stands alone.
-export function ruleParts(rule) {
+// The body of a rule, also of one that stands alone. scoped: it can be meant for some accounts only.
+export function ruleParts(rule, scoped = true) {
     return [
-        el(
+        scoped && el(
             "div",
             { class: "ajr-part", "data-field": `${id(rule)}:scope` },
             el("h4", { text: words.for_which }),
@@ -68,7 +68,7 @@ export function ruleParts(rule) {
             rule.criteria.map((term) => drawTerm(rule, "criteria", term)),
             adder(rule, "criteria", words.add_criterion),
         ),
-    ];
+    ].filter(Boolean);
 }
 
 function manyInput(rule) {

@@ -1,0 +1,332 @@
+"""Segments: the tree and its rules, who is a member now or was at any moment, why, and health."""
+
+from typing import Any
+
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from journey.api.parameters import asked_moment
+from journey.selectors.journeys import find_entity
+from journey.selectors.segment_health import segment_health
+from journey.selectors.segments import explain_membership, members, segment_preview, sizes_at
+from segmentation.api.bodies import BodySerializer, WholeNumber, Words, YesNo
+from segmentation.api.errors import Problem
+from segmentation.api.filters import make_filterset
+from segmentation.api.idempotency import once
+from segmentation.api.serializers import ShownSerializer
+from segmentation.api.settings import SettingsViewSet
+from segmentation.models import Segment, SegmentVersion
+from segmentation.selectors.access import EVERY_TEAM, is_limited, visible_accounts
+from segmentation.selectors.segments import current_segment_history, version_in_force
+from segmentation.services.segments import (
+    DETAILS,
+    QUESTIONS,
+    change_details,
+    clean_document,
+    create_segment,
+    delete_segment,
+    review_segment,
+    save_rules,
+    segment_problems,
+)
+
+MOST_MEMBERS = 1000
+AS_OF = OpenApiParameter("as_of", OpenApiTypes.DATETIME, description=_("The moment; now when left out."))
+
+
+class SegmentSerializer(ShownSerializer):
+    name = serializers.CharField(source="__str__")
+    version = serializers.SerializerMethodField(help_text=_("Number of the version in force."))
+    parent = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text=_("Key of the segment it is part of; null: none.")
+    )
+    rules = serializers.SerializerMethodField(
+        help_text=_("The parts base, fit and trigger, each a rule; null for users limited to their sales teams.")
+    )
+    created_by = serializers.CharField(source="created_by.username", default=None, help_text=_("Who made it."))
+
+    class Meta:
+        model = Segment
+        fields = [
+            "id",
+            "key",
+            "name",
+            "description",
+            "color",
+            "order",
+            "active",
+            "review_days",
+            "created_at",
+            "created_by",
+            "version",
+            "parent",
+            "rules",
+        ]
+
+    def _version(self, segment: Segment) -> SegmentVersion:
+        return max(segment.versions.all(), key=lambda version: version.number)
+
+    def get_version(self, segment: Segment) -> int:
+        return self._version(segment).number
+
+    def get_parent(self, segment: Segment) -> str | None:
+        return self._version(segment).parent or None
+
+    def get_rules(self, segment: Segment) -> dict[str, Any] | None:
+        # Rules may name accounts.
+        return None if is_limited(self.context["request"].user) else self._version(segment).rules
+
+
+class SegmentBody(BodySerializer):
+    key = Words(max_length=60, help_text=_("Small letters, digits and hyphens. It does not change."))
+    name = Words(max_length=120, help_text=_("Name, as people read it."))
+    rules = serializers.DictField(
+        help_text=_("The parts base, fit and trigger: {“base”: {“at_least”: null, “criteria”: [{“kind”, “params”}]}}.")
+    )
+    parent = Words(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=60, help_text=_("Key of the segment it is part of.")
+    )
+    description = Words(required=False, allow_blank=True, max_length=500, help_text=_("Who they are."))
+    color = Words(required=False, max_length=7, help_text=_("In charts, like #7c3aed."))
+    order = WholeNumber(required=False, min_value=0, max_value=32767, help_text=_("Among segments of one parent."))
+    active = YesNo(required=False, help_text=_("Whether campaigns address it now."))
+    review_days = WholeNumber(required=False, min_value=1, max_value=3650, help_text=_("Days between reviews."))
+    note = Words(required=False, allow_blank=True, max_length=300, help_text=_("What changes and why."))
+
+
+class SegmentPreviewBody(BodySerializer):
+    rules = serializers.DictField(help_text=_("The parts base, fit and trigger, as when a segment is made."))
+    parent = Words(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=60, help_text=_("Key of the segment it is part of.")
+    )
+    segment = Words(
+        required=False,
+        allow_blank=True,
+        max_length=60,
+        help_text=_("Key of the segment to compare with, if it exists."),
+    )
+
+
+class SegmentReviewBody(BodySerializer):
+    answers = serializers.DictField(
+        child=YesNo(), help_text=_("By question: %(known)s.") % {"known": ", ".join(QUESTIONS)}
+    )
+    note = Words(required=False, allow_blank=True, max_length=500, help_text=_("In your own words."))
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    """A member."""
+
+    id = serializers.IntegerField(source="account_id", help_text=_("Primary key of the account."))
+    external_id = serializers.CharField(source="account.external_id", help_text=_("Its id in the source system."))
+    name = serializers.CharField(source="account.name", help_text=_("Its name."))
+    since = serializers.DateTimeField(source="start_at", help_text=_("When membership began."))
+    until = serializers.DateTimeField(source="end_at", help_text=_("When it ends if nothing else happens; or null."))
+
+
+class MembersSerializer(serializers.Serializer[Any]):
+    """Members at a moment."""
+
+    segment = serializers.CharField(help_text=_("Key of the segment."))
+    as_of = serializers.DateTimeField(help_text=_("The moment."))
+    size = serializers.IntegerField(help_text=_("How many members there are."))
+    unknown = serializers.IntegerField(help_text=_("Accounts of which it is not known."))
+    next_after = serializers.IntegerField(
+        allow_null=True, help_text=_("Give it as `after` for the next ones; or null.")
+    )
+    accounts = MemberSerializer(many=True, help_text=_("By primary key, at most 1000."))
+
+
+class SegmentViewSet(SettingsViewSet):
+    """Segments. Saving rules makes a new version, in force at once; who is a member is worked out in the background."""
+
+    api_tag = "segments"
+    queryset = Segment.objects.select_related("created_by").prefetch_related(
+        Prefetch("versions", SegmentVersion.objects.order_by("-number"))
+    )
+    serializer_class = SegmentSerializer
+    filterset_class = make_filterset(
+        Segment,
+        without={
+            "name": "shown in the reader's language",
+            "description": "a text to read",
+            "color": "for charts",
+            "order": "the order of the list",
+            "review_days": "a setting",
+            "created_by": "shown",
+        },
+    )
+    ordering = ("order", "id")
+    lookup_field = "key"
+    lookup_value_regex = r"[-\w]+"
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    body = SegmentBody
+    fixed = ("key",)
+    rights = {
+        "preview": ("segmentation.add_segment",),
+        "review": ("segmentation.change_segment",),
+        "health": ("segmentation.view_segment",),
+        "explain": ("segmentation.view_segment", "segmentation.view_account"),
+    }
+    bodies = {"preview": SegmentPreviewBody, "review": SegmentReviewBody}
+    answers = {
+        "members": MembersSerializer,
+        "explain": OpenApiTypes.OBJECT,
+        "preview": OpenApiTypes.OBJECT,
+        "health": OpenApiTypes.OBJECT,
+        "review": OpenApiTypes.OBJECT,
+        "versions": OpenApiTypes.OBJECT,
+    }
+    summaries = {
+        "members": _("Members at a moment"),
+        "explain": _("Why an account is a member or not, with every figure"),
+        "preview": _("Count what rules would hold now, without storing anything"),
+        "health": _("Size, overlap, coverage, growth, customers inside and share of the pipeline of all segments"),
+        "review": _("Keep a review with answers to the health checklist"),
+        "versions": _("Every version with its rules"),
+    }
+    parameters = {"members": ("as_of", "after"), "explain": ("account", "as_of")}
+
+    def store(self, values: dict[str, Any], instance: Any = None) -> Segment:
+        user = self.request.user
+        details = {name: values[name] for name in DETAILS if name in values}
+        if instance is None:
+            create_segment(
+                key=values["key"],
+                rules=values["rules"],
+                parent=values.get("parent", ""),
+                note=values.get("note", ""),
+                user=user,
+                **details,
+            )
+            return Segment.objects.get(key=values["key"])
+        if "rules" in values or "parent" in values:
+            present = version_in_force(instance)
+            save_rules(
+                segment=instance,
+                rules=values.get("rules", present.rules),
+                parent=values.get("parent", present.parent),
+                note=values.get("note", ""),
+                user=user,
+            )
+        return change_details(segment=instance, **details)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        delete_segment(key=self.get_object().key)
+        return Response(status=204)
+
+    @extend_schema(
+        parameters=[
+            AS_OF,
+            OpenApiParameter(
+                "after", {"type": "integer", "minimum": 0}, description=_("Only accounts with a higher primary key.")
+            ),
+        ]
+    )
+    @action(detail=True)
+    def members(self, request: Request, key: str) -> Response:
+        segment = self.get_object()
+        as_of = asked_moment(request, "as_of") or timezone.now()
+        if current_segment_history(segment) is None:
+            raise Problem(
+                "conflict",
+                _t("Who is in this segment was not worked out yet. Run manage.py replay, or wait for the next run."),
+                code="no_history",
+                field="segment",
+                value=key,
+            )
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise ValidationError({"after": [_t("This is no whole number.")]}, code="invalid")
+        rows = members(segment, as_of, request.user).filter(account_id__gt=int(after)).order_by("account_id")
+        found = list(rows[: MOST_MEMBERS + 1])
+        size = sizes_at(as_of, visible_accounts(request.user))[segment.key]
+        more = len(found) > MOST_MEMBERS
+        return Response(
+            MembersSerializer(
+                {
+                    "segment": segment.key,
+                    "as_of": as_of,
+                    "size": size["members"],
+                    "unknown": size["unknown"],
+                    "next_after": found[MOST_MEMBERS - 1].account_id if more else None,
+                    "accounts": found[:MOST_MEMBERS],
+                }
+            ).data
+        )
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("account", OpenApiTypes.STR, description=_("External id, domain, name or primary key.")),
+            AS_OF,
+        ]
+    )
+    @action(detail=True)
+    def explain(self, request: Request, key: str) -> Response:
+        self._unlimited(request)
+        words = request.query_params.get("account", "")
+        if not words.strip() or not words.isprintable():
+            raise ValidationError({"account": [_t("Name an account.")]}, code="required")
+        account = find_entity("account", words, request.user)
+        return Response(
+            explain_membership(account, self.get_object(), asked_moment(request, "as_of") or timezone.now())
+        )
+
+    @action(detail=True)
+    def versions(self, request: Request, key: str) -> Response:
+        self._unlimited(request)
+        rows = self.get_object().versions.select_related("made_by").order_by("-number")
+        return Response(
+            [
+                {
+                    "number": row.number,
+                    "parent": row.parent or None,
+                    "rules": row.rules,
+                    "note": row.note,
+                    "made_at": row.made_at,
+                    "made_by": row.made_by.username if row.made_by else None,
+                }
+                for row in rows
+            ]
+        )
+
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        self._unlimited(request)
+        given = SegmentPreviewBody.read(request)
+        key, parent = given.get("segment", ""), given.get("parent", "")
+        problems = segment_problems(key, parent, given["rules"])
+        if problems:
+            raise problems[0]
+        return Response(segment_preview(key, parent, clean_document(given["rules"]), request.user))
+
+    @action(detail=True, methods=["post"])
+    def review(self, request: Request, key: str) -> Response | HttpResponse:
+        def work() -> Response:
+            given = SegmentReviewBody.read(request)
+            review = review_segment(
+                segment=self.get_object(), answers=given["answers"], note=given.get("note", ""), user=request.user
+            )
+            return Response({"answers": review.answers, "note": review.note}, 201)
+
+        return once(request, work)
+
+    @action(detail=False)
+    def health(self, request: Request) -> Response:
+        found = segment_health(user=request.user)
+        found["uncovered"] = {name: value for name, value in found["uncovered"].items() if name != "sample"}
+        return Response(found)
+
+    def _unlimited(self, request: Request) -> None:
+        if is_limited(request.user):  # rules may name accounts
+            raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": EVERY_TEAM})

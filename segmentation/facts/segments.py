@@ -1,0 +1,135 @@
+"""Memberships of segments and assessments of the fit, for rules that read them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from django.db.models import Exists, OuterRef
+
+from segmentation.engine.facts import NEVER, DatedField
+from segmentation.engine.memberships import MembershipTable
+from segmentation.engine.steps import FAR_PAST, Int32s, Int64s
+from segmentation.facts.accounts import OPEN_END, periods
+from segmentation.facts.arrays import Positions, grouped
+from segmentation.facts.copying import read_rows
+from segmentation.models import IcpAssessment, IcpProfile, IcpVersion, Segment, SegmentHistory
+
+
+def segment_names() -> dict[str, str]:
+    """Every segment: name by key."""
+    return dict(Segment.objects.values_list("key", "name"))
+
+
+def profile_names() -> dict[str, str]:
+    """Every ideal customer profile: name by key."""
+    return dict(IcpProfile.objects.values_list("key", "name"))
+
+
+def read_segments(connection: Any, accounts: Int64s, wanted: Sequence[str], some: bool) -> MembershipTable:
+    """Memberships of accounts in the segments `wanted`, by their present histories.
+
+    some: only these accounts are read from the database (for few); otherwise all are.
+    """
+    current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT, segment__key__in=list(wanted))
+    built = list(current.order_by("pk").values_list("pk", "build", "segment__key"))
+    where, params = ("AND account_id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
+    rows = read_rows(
+        connection,
+        "SELECT account_id, history_id, state::int4, start_at, coalesce(end_at, '9999-01-01+00'), grade = 3"
+        " FROM segmentation_segmentmembership WHERE build_id = ANY (%s) AND history_id = ANY (%s) " + where,
+        {"account": "i8", "history": "i8", "state": "i4", "start": "time", "end": "time", "assumed": "b1"},
+        [sorted({build for _pk, build, _key in built}), [pk for pk, _build, _key in built], *params],
+    )
+    number = Positions(np.array([pk for pk, _build, _key in built], dtype=np.int64)).of(rows["history"])
+    kind = (2 * number + rows["state"] - 1).astype(np.int32)
+    order, _rows = grouped(Positions(accounts).of(rows["account"]), len(accounts), rows["start"])
+    return MembershipTable(
+        periods=periods(rows["account"], accounts, rows["start"], rows["end"], kind),
+        keys=tuple(key for _pk, _build, key in built),
+        assumed=np.ascontiguousarray(rows["assumed"][order]),
+    )
+
+
+def assessed_version(profile: str) -> int | None:
+    """Primary key of the version of a profile whose assessments count: the newest published one that has any."""
+    versions = IcpVersion.objects.filter(profile__key=profile, state=IcpVersion.State.PUBLISHED)
+    has_any = Exists(IcpAssessment.objects.filter(version=OuterRef("pk")))
+    return versions.filter(has_any).order_by("-number").values_list("pk", flat=True).first()
+
+
+def read_assessments(connection: Any, accounts: Int64s, profiles: Iterable[str], some: bool) -> dict[str, DatedField]:
+    """The fit of accounts to profiles over time (see `assessed_version`), as (score, grade).
+
+    Before its first assessment that one stands in.
+    """
+    where, params = ("AND account_id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
+    found = {}
+    for key in sorted(set(profiles)):
+        rows = read_rows(
+            connection,
+            "SELECT account_id, made_at, coalesce((score * 100)::int4, -1), ascii(grade)"
+            " FROM segmentation_icpassessment WHERE version_id = %s " + where,
+            {"account": "i8", "time": "time", "score": "i4", "grade": "i4"},
+            [assessed_version(key) or -1, *params],
+        )
+        order, owned = grouped(Positions(accounts).of(rows["account"]), len(accounts), rows["time"])
+        pairs, code = np.unique(
+            np.stack([rows["score"][order], rows["grade"][order]], axis=1), axis=0, return_inverse=True
+        )
+        values = tuple((None if s < 0 else s / 100, chr(g) if g else "") for s, g in pairs.tolist())
+        codes: Int32s = np.ascontiguousarray(code.reshape(-1), dtype=np.int32)
+        time = np.ascontiguousarray(rows["time"][order])
+        has = owned.begin < owned.end
+        first = np.minimum(owned.begin, max(len(codes) - 1, 0))
+        found[key] = DatedField(
+            values=values,
+            initial=np.where(has, codes[first], -1).astype(np.int32) if len(codes) else np.full(len(has), -1, np.int32),
+            known_from=np.where(has, time[first], NEVER) if len(codes) else np.full(len(has), NEVER, np.int64),
+            rows=owned,
+            time=time,
+            code=codes,
+        )
+    return found
+
+
+def read_segment_sets(connection: Any, accounts: Int64s) -> DatedField:
+    """Which segments accounts were members of over time, as tuples of keys, to break figures down by and to filter.
+
+    accounts: in this order. Nobody's segments are known before the first build: the field is empty then.
+    """
+    built = list(
+        SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT).values_list("pk", "build", "segment__key")
+    )
+    n = len(accounts)
+    rows = read_rows(
+        connection,
+        "SELECT account_id, history_id, start_at, coalesce(end_at, '9999-01-01+00')"
+        " FROM segmentation_segmentmembership WHERE build_id = ANY (%s) AND history_id = ANY (%s) AND state = 1",
+        {"account": "i8", "history": "i8", "start": "time", "end": "time"},
+        [sorted({build for _pk, build, _key in built}), [pk for pk, _build, _key in built]],
+    )
+    place = Positions(accounts).of(rows["account"])
+    number = Positions(np.array([pk for pk, _build, _key in built], dtype=np.int64)).of(rows["history"])
+    open_end = rows["end"] > OPEN_END
+    # Every beginning and end is a change of the set.
+    owner = np.concatenate([place, place[~open_end]])
+    time = np.concatenate([rows["start"], rows["end"][~open_end]])
+    change = np.concatenate([number + 1, -(number[~open_end] + 1)])
+    order, owned = grouped(owner, n, time, change)
+    values: dict[tuple[str, ...], int] = {(): 0}
+    keys = [key for _pk, _build, key in built]
+    code = np.empty(len(order), dtype=np.int32)
+    time, change = time[order], change[order]
+    for e in range(n):
+        members: set[int] = set()
+        for k in range(int(owned.begin[e]), int(owned.end[e])):
+            (members.discard if change[k] < 0 else members.add)(abs(int(change[k])) - 1)
+            code[k] = values.setdefault(tuple(sorted(keys[i] for i in members)), len(values))
+    return DatedField(
+        values=tuple(values),
+        initial=np.full(n, 0 if built else -1, dtype=np.int32),
+        known_from=np.full(n, FAR_PAST, dtype=np.int64),
+        rows=owned,
+        time=np.ascontiguousarray(time),
+        code=code,
+    )

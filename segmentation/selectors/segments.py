@@ -1,0 +1,138 @@
+"""Segments: the tree, what is in force, and who is a member now or was at any moment."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from segmentation.engine.memberships import PARTS, SegmentRules
+from segmentation.engine.rules import parse_rule
+from segmentation.errors import ProblemError
+from segmentation.models import Account, Segment, SegmentHistory, SegmentMembership, SegmentVersion
+from segmentation.selectors.target_lists import find_by_key
+
+
+def find_segment(key: str) -> Segment:
+    """The segment with this key. Raises NotFoundError with the nearest key."""
+    found: Segment = find_by_key(Segment, key, "segment")
+    return found
+
+
+def versions_in_force(keys: Iterable[str] | None = None) -> dict[str, SegmentVersion]:
+    """The newest version of every segment, or of some, by key, in the order of the segments."""
+    rows = SegmentVersion.objects.all()
+    if keys is not None:
+        rows = rows.filter(segment__key__in=list(keys))
+    newest = rows.order_by("segment_id", "-number").distinct("segment_id").values("pk")
+    versions = SegmentVersion.objects.filter(pk__in=newest).select_related("segment")
+    return {v.segment.key: v for v in versions.order_by("segment__order", "segment__name", "segment_id")}
+
+
+def version_in_force(segment: Segment) -> SegmentVersion:
+    """The newest version of a segment; every segment has one."""
+    return segment.versions.select_related("segment").order_by("-number")[:1].get()
+
+
+def segment_rules(version: SegmentVersion) -> SegmentRules:
+    """The rules of a version, ready to be evaluated. Raises RuleError, the field naming the segment and the place."""
+    return rules_of(version.segment.key, version.parent, version.rules)
+
+
+def rules_of(key: str, parent: str, document: Any) -> SegmentRules:
+    """A document of parts as rules. Raises RuleError."""
+    parts = {}
+    for part in PARTS:
+        if document.get(part):
+            try:
+                parts[part] = parse_rule(document[part])
+            except ProblemError as error:
+                error.field = f"{key}.{part}.{error.field}"
+                raise
+    return SegmentRules(key=key, parts=parts, parent=parent or None)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A segment in the tree. depth: 0 for those that stand by themselves."""
+
+    segment: Segment
+    version: SegmentVersion
+    depth: int
+    children: int
+
+
+def segment_tree(versions: dict[str, SegmentVersion] | None = None) -> list[Node]:
+    """All segments, each followed by those below it."""
+    versions = versions_in_force() if versions is None else versions
+    below: dict[str, list[str]] = {}
+    for key, version in versions.items():
+        below.setdefault(version.parent if version.parent in versions else "", []).append(key)
+    nodes: list[Node] = []
+
+    def walk(parent: str, depth: int) -> None:
+        for key in below.get(parent, ()):
+            nodes.append(Node(versions[key].segment, versions[key], depth, len(below.get(key, ()))))
+            walk(key, depth + 1)
+
+    walk("", 0)
+    return nodes
+
+
+def current_segment_history(segment: Segment) -> SegmentHistory | None:
+    """The history readers use, perhaps of the version before; None until the first is built."""
+    return (
+        SegmentHistory.objects.filter(segment=segment, state=SegmentHistory.State.CURRENT)
+        .select_related("version")
+        .first()
+    )
+
+
+def segment_snapshots() -> list[str]:
+    """The database snapshots that present memberships were made from."""
+    current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)
+    return list(current.values_list("snapshot", flat=True))
+
+
+def snapshots_in_force() -> list[str | None]:
+    """For every segment the snapshot its memberships were made from; None where its version has none yet."""
+    made = {
+        history.version_id: history.snapshot
+        for history in SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)
+    }
+    return [made.get(version.pk) for version in versions_in_force().values()]
+
+
+def memberships_at(segment: Segment, at: dt.datetime, state: int = SegmentMembership.State.MEMBER) -> Any:
+    """The periods of a segment in force at an instant; none before its first history is built."""
+    history = current_segment_history(segment)
+    if history is None:
+        return SegmentMembership.objects.none()
+    return SegmentMembership.objects.filter(
+        Q(end_at__gt=at) | Q(end_at=None),
+        build_id=history.build,
+        history_id=history.pk,
+        state=state,
+        start_at__lte=at,
+    )
+
+
+def segment_members_at(segment: Segment, at: dt.datetime) -> QuerySet[Account]:
+    """The accounts that are members at an instant."""
+    return Account.objects.filter(pk__in=memberships_at(segment, at).values("account_id"))
+
+
+def periods_of(account_id: int) -> QuerySet[SegmentMembership]:
+    """Every period of an account in any segment, by present histories, in order of time."""
+    current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)
+    pairs = list(current.values_list("build", "pk"))
+    return (
+        SegmentMembership.objects.filter(
+            account_id=account_id,
+            build_id__in={build for build, _pk in pairs},
+            history_id__in=[pk for _build, pk in pairs],
+        )
+        .select_related("history__segment")
+        .order_by("start_at", "id")
+    )
