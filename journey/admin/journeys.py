@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
+from journey.admin.funnel_page import FunnelPages
 from journey.admin.journey_pages import JourneyPages
 from journey.admin.summaries import summary_of
 from journey.admin.versions import VersionPages, rules_page_url
@@ -31,7 +32,7 @@ STATE_COLOURS = {
 
 
 @admin.register(Journey)
-class JourneyAdmin(JourneyPages, ProductAdmin):
+class JourneyAdmin(FunnelPages, JourneyPages, ProductAdmin):
     counts_everything = True
     list_display = ["name", "key", "unit", "latest", "draft", "order"]
     list_editable = ["order"]

@@ -1,11 +1,9 @@
-// Draws every <div data-plot="name"> from the JSON in #figures; follows the width of its card and the dark theme.
+// Draws every <div data-plot="name"> from the JSON in #figures, or from the one its data-figure names; follows the width
+// of its card and the dark theme, and what is fetched later. A point with an address leads there.
 // Nothing is drawn before "load": until then Unfold hides the page, text has no width, and Plotly remembers that.
 (() => {
   "use strict";
-  const source = document.getElementById("figures");
-  const plots = document.querySelectorAll("[data-plot]");
-  if (!source || !plots.length) return;
-  const figures = JSON.parse(source.textContent);
+  const figures = new Map();
   const isDark = () => document.documentElement.classList.contains("dark");
 
   function themed(layout, width) {
@@ -38,22 +36,42 @@
   }
 
   function draw(element) {
-    const figure = figures[element.dataset.plot];
+    const figure = figures.get(element);
     if (!figure || !element.clientWidth) return;
     const view = element.layout && element.layout.xaxis && element.layout.xaxis.range;
     const layout = themed(figure.layout, element.clientWidth);
-    if (view) layout.xaxis.range = view; // a new width or theme keeps what was zoomed to
+    if (view && figure.layout.xaxis) layout.xaxis.range = view; // a new width or theme keeps what was zoomed to
     Plotly.react(element, figure.data, layout, {displayModeBar: false, doubleClick: "reset"});
   }
 
-  function start() {
-    const size = new ResizeObserver((entries) => entries.forEach((e) => e.contentRect.width && draw(e.target)));
-    plots.forEach((element) => size.observe(element));
-    new MutationObserver(() => plots.forEach(draw)).observe(document.documentElement, {
-      attributes: true,
-      attributeFilter: ["class"],
-    });
+  const size = new ResizeObserver((entries) => entries.forEach((e) => e.contentRect.width && draw(e.target)));
+
+  function follow(event) {
+    const url = event.points && event.points[0] && event.points[0].customdata;
+    if (typeof url === "string" && url.startsWith("/")) window.location.assign(url);
   }
 
-  window.addEventListener("load", () => requestAnimationFrame(start));
+  function start(root) {
+    for (const element of root.querySelectorAll("[data-plot]")) {
+      const own = element.dataset.figure;
+      const source = document.getElementById(own || "figures");
+      if (!source || figures.has(element)) continue;
+      const found = JSON.parse(source.textContent);
+      figures.set(element, own ? found : found[element.dataset.plot]);
+      draw(element);
+      size.observe(element);
+      if (element.on) element.on("plotly_click", follow);
+    }
+  }
+
+  window.addEventListener("load", () =>
+    requestAnimationFrame(() => {
+      start(document);
+      new MutationObserver(() => figures.forEach((_figure, element) => draw(element))).observe(
+        document.documentElement,
+        {attributes: true, attributeFilter: ["class"]},
+      );
+      document.addEventListener("htmx:afterSettle", (event) => start(event.target));
+    }),
+  );
 })();
