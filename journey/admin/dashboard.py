@@ -233,6 +233,9 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "may_see_imports": see_imports,
             "may_rebuild": may("journey.add_history"),
             "rebuild_url": admin_url("journey_history_rebuild"),
+            "funnel_url": f"{admin_url('journey_journey_funnel')}?journey={found.shown.journey.key}"
+            if found.shown and may("journey.view_journey")
+            else "",
             "journeys_url": admin_url("journey_journey_changelist"),
             "imports_url": admin_url("segmentation_importrun_changelist"),
             "import_url": admin_url("segmentation_importrun_add")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from journey.admin.funnel_page import FunnelPages
+from journey.admin.funnel.page import FunnelPages
 from journey.admin.journey_pages import JourneyPages
 from journey.admin.summaries import summary_of
 from journey.admin.versions import VersionPages, rules_page_url

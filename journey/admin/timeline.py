@@ -39,7 +39,7 @@ def _colour(colour: str) -> str:
     return colour if HEX_COLOUR.fullmatch(colour or "") else GREY
 
 
-def _safe(text: Any) -> str:
+def safe(text: Any) -> str:
     """Return text that Plotly shows as it is: it would read tags in it."""
     return html.escape(str(text), quote=False)
 
@@ -71,7 +71,7 @@ class _Canvas:
         self.height += height
         self.annotations.append(
             {
-                "text": _safe(title),
+                "text": safe(title),
                 "x": 0,
                 "xref": "paper",
                 "xanchor": "left",
@@ -180,7 +180,7 @@ def _draw_stays(canvas: _Canvas, y: float, track: Track, now: dt.datetime, end: 
             "width": 0.5,
             "base": [_iso(a) for _stay, a, _b, _f in drawn],
             "x": [int((b - a).total_seconds() * 1000) for _stay, a, b, _f in drawn],
-            "text": [_safe(stay.stage) for stay, *_ in drawn],
+            "text": [safe(stay.stage) for stay, *_ in drawn],
             "textposition": "inside",
             "insidetextanchor": "middle",
             "textangle": 0,
@@ -197,14 +197,14 @@ def _draw_stays(canvas: _Canvas, y: float, track: Track, now: dt.datetime, end: 
 
 
 def _stay_hover(stay: Stay, now: dt.datetime, future: bool) -> str:
-    lines = [f"<b>{_safe(stay.stage)}</b>"]
+    lines = [f"<b>{safe(stay.stage)}</b>"]
     if future:
-        lines.append(_safe(gettext("if nothing else happens")))
+        lines.append(safe(gettext("if nothing else happens")))
     end = when(stay.end_at) if stay.end_at else ("…" if future else gettext("today"))
-    lines.append(_safe(f"{when(stay.start_at)} – {end}"))
+    lines.append(safe(f"{when(stay.start_at)} – {end}"))
     days = stay_days(stay, now)
     if days is not None:
-        lines.append(_safe(days_text(days)))
+        lines.append(safe(days_text(days)))
     return "<br>".join(lines)
 
 
@@ -250,11 +250,11 @@ def _meaning(change: OpportunityChange) -> str:
 
 
 def _change_hover(change: OpportunityChange) -> str:
-    lines = [f"<b>{_safe(change.opportunity)}</b>", _safe(when(change.occurred_at or change.recorded_at))]
+    lines = [f"<b>{safe(change.opportunity)}</b>", safe(when(change.occurred_at or change.recorded_at))]
     if change.crm_stage:
-        lines.append(_safe(change.crm_stage))
+        lines.append(safe(change.crm_stage))
     if change.amount is not None:
-        lines.append(_safe(f"{formats.number_format(change.amount, 0)} {change.opportunity.currency}"))
+        lines.append(safe(f"{formats.number_format(change.amount, 0)} {change.opportunity.currency}"))
     return "<br>".join(lines)
 
 
@@ -301,9 +301,9 @@ def _point_hover(point: ActivityPoint, grouped_by: str) -> str:
         else formats.date_format(timezone.localtime(point.at), "DATETIME_FORMAT")
     )
     minutes = gettext("%(minutes)s minutes") % {"minutes": formats.number_format(round(point.seconds / 60, 1))}
-    lines = [f"<b>{_safe(name)}</b>", _safe(date), _safe(minutes)]
+    lines = [f"<b>{safe(name)}</b>", safe(date), safe(minutes)]
     if point.what:
-        lines.append(_safe(point.what[:80]))
+        lines.append(safe(point.what[:80]))
     return "<br>".join(lines)
 
 

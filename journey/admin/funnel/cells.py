@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from journey.admin.funnel_cards import Cell, Column
-from journey.admin.funnel_words import days, difference, money, no_data, number, share
+from journey.admin.funnel.cards import Cell, Column
+from journey.admin.funnel.words import days, difference, money, no_data, number, share
 from journey.selectors.funnel import StageFigures
 
 # Gives the address of the list behind a number of a stage: what is counted, how many that are.
@@ -35,8 +35,9 @@ def _conversion(s: StageFigures, b: MaybeStage, link: Link) -> Cell:
     c = s.conversion
     if c.rate is None:
         return Cell(no_data(), pale=True)
-    change = difference(c.rate, b.conversion.rate, as_share=True) if b else ""
-    return Cell(share(c.rate), link("converted", c.converted), change, interval(c.low, c.high))
+    limits = interval(c.low, c.high)
+    change = difference(c.rate, b.conversion.rate, as_share=True) if b else limits
+    return Cell(share(c.rate), link("converted", c.converted), change, limits)
 
 
 def _interval(s: StageFigures, b: MaybeStage, link: Link) -> Cell:
@@ -120,8 +121,8 @@ CELLS: dict[str, tuple[Column, Callable[[StageFigures, MaybeStage, Link], Cell]]
     "median": (Column(_("Median")), _days(lambda s: s.velocity.median_days)),
     "km": (Column(_("Half have left after")), _days(lambda s: s.velocity.stay_km_median_days)),
     "reached_90": (Column(_("Reached after 90 d")), reached_cell("90")),
-    "reached_30": (Column(_("after 30 d")), reached_cell("30")),
-    "reached_180": (Column(_("after 180 d")), reached_cell("180")),
+    "reached_30": (Column(_("Reached after 30 d")), reached_cell("30")),
+    "reached_180": (Column(_("Reached after 180 d")), reached_cell("180")),
     "pipeline": (
         Column(_("Pipeline")),
         _money(lambda s: s.value.pipeline, "pipeline", lambda s: s.value.deals),

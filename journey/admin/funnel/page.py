@@ -12,10 +12,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from journey.admin.funnel_address import COMPARED, RANGES, Address, range_text, scope_text
-from journey.admin.funnel_cards import Cell, Column, Look, Table
-from journey.admin.funnel_parts import TABS, entity_url, field_options
-from journey.admin.funnel_words import days, money
+from journey.admin.funnel.address import COMPARED, RANGES, Address, range_text, scope_text
+from journey.admin.funnel.cards import Cell, Column, Look, Table
+from journey.admin.funnel.parts import entity_url, field_options
+from journey.admin.funnel.tabs import TABS
+from journey.admin.funnel.words import days, money
 from journey.admin.rules_schema import unit_words
 from journey.admin.versions import journey_url, may
 from journey.facts.dimensions import dimensions

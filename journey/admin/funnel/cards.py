@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from journey.admin.funnel_address import Address
-from journey.admin.funnel_words import DEFINITIONS, Definition
+from journey.admin.funnel.address import Address
+from journey.admin.funnel.words import DEFINITIONS, Definition
 from journey.models import Stage
 from journey.selectors.funnel_query import FunnelQuery
 from segmentation.admin.base import GREY, HEX_COLOUR

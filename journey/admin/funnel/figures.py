@@ -5,8 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from journey.admin.funnel_cards import Look
-from journey.admin.timeline import _safe as safe
+from journey.admin.funnel.cards import Look
+from journey.admin.timeline import safe
 from journey.selectors.funnel_charts import Curve, Flows, Trend
 
 NODE_GAP = 14  # pixels
@@ -35,7 +35,7 @@ def _layout(height: int, **more: Any) -> dict[str, Any]:
         "height": height,
         "margin": {"l": 48, "r": 12, "t": 8, "b": 36},
         "hovermode": "x unified",
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         "xaxis": {"nticks": 10},
         "yaxis": {"rangemode": "tozero", "automargin": True},
         "dragmode": False,

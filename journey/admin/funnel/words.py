@@ -162,28 +162,33 @@ DEFINITIONS = {
 }
 
 
+def _written(value: float, places: int) -> str:
+    """A number in the form of the language, rounded: Django cuts the digits of a float off."""
+    return formats.number_format(f"{value:.{places}f}", places, force_grouping=True)
+
+
 def number(value: float | None) -> str:
     """A count."""
-    return no_data() if value is None else formats.number_format(value, 0, force_grouping=True)
+    return no_data() if value is None else _written(value, 0)
 
 
 def share(value: float | None) -> str:
     """A share from 0 to 1 in percent."""
-    return no_data() if value is None else f"{formats.number_format(100 * value, 1)} %"
+    return no_data() if value is None else f"{_written(100 * value, 1)} %"
 
 
 def days(value: float | None) -> str:
     """A number of days."""
     if value is None:
         return no_data()
-    return gettext("%(n)s d") % {"n": formats.number_format(value, 1 if value < 100 else 0)}
+    return gettext("%(n)s d") % {"n": _written(value, 1 if value < 100 else 0)}
 
 
 def money(value: float | None, currency: str | None) -> str:
     """An amount, short enough for a column."""
     if value is None:
         return no_data()
-    text = formats.number_format(value, 0 if abs(value) >= 100 else 2, force_grouping=True)
+    text = _written(value, 0 if abs(value) >= 100 else 2)
     return f"{text} {currency or ''}".strip()
 
 
@@ -196,12 +201,9 @@ def difference(value: float | None, before: float | None, as_share: bool = False
     """How far a figure is from the one it is compared with; nothing where one of them is missing."""
     if value is None or before is None:
         return ""
-    change = value - before
+    change = 100 * (value - before) if as_share else value - before
+    places = 1 if as_share or (abs(change) < 100 and change != int(change)) else 0
+    change = round(change, places)
     sign = "+" if change > 0 else "−" if change < 0 else "±"
-    if as_share:
-        points = formats.number_format(abs(100 * change), 1)
-        return gettext("%(change)s pp") % {"change": f"{sign}{points}"}
-    text = formats.number_format(
-        abs(change), 0 if abs(change) >= 100 or change == int(change) else 1, force_grouping=True
-    )
-    return f"{sign}{text}"
+    text = f"{sign}{_written(abs(change), places)}"
+    return gettext("%(change)s pp") % {"change": text} if as_share else text

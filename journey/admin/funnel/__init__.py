@@ -1,0 +1,1 @@
+"""The funnel page: the question in its address, and a tab for each way to look at the answer."""

@@ -1,0 +1,230 @@
+"""The tabs of time: how long a stage lasts, who is stuck in it, and who is near the next one."""
+
+import datetime as dt
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from journey.admin.funnel.cards import Card, Cell, Choice, Column, Look, Table, Tile
+from journey.admin.funnel.cells import interval
+from journey.admin.funnel.figures import (
+    survival_figure,
+)
+from journey.admin.funnel.parts import (
+    MOST_LISTED,
+    Part,
+    entity_url,
+)
+from journey.admin.funnel.words import days, no_data, number, share
+from journey.selectors import funnel_charts as charts
+from journey.selectors.near import near_misses
+from segmentation.selectors.target_lists import members_at
+
+MONTHS = 12
+CURVE_ROWS = (0, 7, 14, 30, 60, 90, 120, 180, 270, 365, 540, 730)
+
+
+def time_part(look: Look) -> Part:
+    """How long a stage lasts, and how the months compare."""
+    stage = look.stage
+    curve = charts.survival_curve(look.query, stage.key)
+    triangle = charts.cohort_triangle(look.query, stage.key, MONTHS)
+    survival = Card(
+        "survival",
+        _("How long they stay in %(stage)s") % {"stage": stage},
+        figure=survival_figure(curve) if curve.points else None,
+        table=_curve_table(curve) if curve.points else None,
+        csv=look.csv("survival"),
+        choices=[look.stage_choice(_("Stage"))],
+        terms=("survival", "km", "reached"),
+        tiles=[
+            Tile(_("Beginnings"), number(curve.n), url=look.members("entries", curve.n, stage=stage.key)),
+            Tile(_("Half have left after"), days(curve.median_days)),
+        ]
+        if curve.n
+        else [],
+        alt=_("Share still waiting, and where the others went; the table below says the same."),
+        empty="" if curve.points else _("Nobody began a stay in this stage within the range."),
+    )
+    return Part([survival, _triangle_card(look, triangle)], csv={"survival": curve.rows, "cohorts": triangle.rows})
+
+
+def _curve_table(found: charts.Curve) -> Table:
+    """The curve at round numbers of days, as far as it goes."""
+    rows = []
+    for after in CURVE_ROWS:
+        point = next((p for p in reversed(found.points) if p.days <= after), None)
+        if after > found.points[-1].days and found.points[-1].waiting > 0:
+            break
+        if point is None:
+            rows.append([Cell(days(after)), *(Cell(share(x)) for x in (1.0, 0.0, 0.0, 0.0)), Cell(number(found.n))])
+            continue
+        rows.append(
+            [
+                Cell(days(after)),
+                Cell(share(point.waiting), title=interval(point.low, point.high)),
+                Cell(share(point.exact)),
+                Cell(share(point.later)),
+                Cell(share(point.elsewhere)),
+                Cell(number(point.at_risk)),
+            ]
+        )
+    columns = [
+        Column(_("After"), words=True), Column(_("Still waiting")), Column(_("Next stage")), Column(_("A later stage")),
+        Column(_("Elsewhere")), Column(_("At risk"), title=_("how many had waited about that long")),
+    ]  # fmt: skip
+    return Table(columns, rows)
+
+
+def _triangle_card(look: Look, found: charts.Triangle) -> Card:
+    rows: dict[dt.date, list[Cell]] = {}
+    top = max((cell.so_far or 0 for cell in found.cells), default=0) or 1
+    cohorts = list(dict.fromkeys(cell.cohort for cell in found.cells))
+    for cell in found.cells:
+        at = cohorts.index(cell.cohort)
+        begin, end = cell.cohort, _month_after(cohorts[at])
+        span = {"pstart": begin, "pend": end, "stage": found.stage, "horizon": None}
+        row = rows.setdefault(
+            cell.cohort,
+            [
+                Cell(date_format(begin, "YEAR_MONTH_FORMAT")),
+                Cell(number(cell.n), look.members("asked", cell.n, **span)),
+            ],
+        )
+        if cell.so_far is None:
+            row.append(Cell(no_data(), pale=True))
+            continue
+        if cell.rate is None and any(earlier.pale for earlier in row):
+            row.append(Cell("", pale=True))  # one figure that is not final yet says all there is
+            continue
+        url = look.members("converted", cell.converted, within=30 * cell.months, **span)
+        row.append(
+            Cell(
+                share(cell.so_far),
+                url,
+                title=gettext("%(part)s of %(all)s") % {"part": number(cell.converted), "all": number(cell.n)},
+                shade=cell.so_far / top,
+                pale=cell.rate is None,
+            )
+        )
+    columns = [
+        Column(_("Began in"), words=True),
+        Column(_("Beginnings")),
+        *(Column(ngettext("%(n)s month", "%(n)s months", k) % {"n": k}) for k in range(1, MONTHS + 1)),
+    ]
+    goal = look.query.to
+    title = (
+        gettext("Who began in %(stage)s, and had reached %(goal)s months later")
+        if goal
+        else gettext("Who began in %(stage)s, and had moved on months later")
+    )
+    return Card(
+        "cohorts",
+        title % {"stage": look.name(found.stage), "goal": look.name(goal)},
+        table=Table(columns, list(rows.values())),
+        open=True,
+        csv=look.csv("cohorts"),
+        terms=("cohorts", "conversion"),
+        empty=""
+        if any(cell.n for cell in found.cells)
+        else _("Nobody who began in this stage within the range can move on from it."),
+    )
+
+
+def _month_after(day: dt.date) -> dt.date:
+    return (day.replace(day=28) + dt.timedelta(days=4)).replace(day=1)
+
+
+def stuck_part(look: Look) -> Part:
+    """Who has waited for unusually long."""
+    asked = look.address.get("stage")
+    only = asked if asked in look.stages else None
+    found = charts.stuck_entities(look.query, only, MOST_LISTED)
+    rows = [
+        [
+            Cell(entity.name, entity_url(look.query.version.journey.unit, entity.id)),
+            Cell(look.name(entity.stage)),
+            Cell(date_format(timezone.localtime(entity.since), "DATE_FORMAT")),
+            Cell(days(entity.days)),
+            Cell(share(entity.longer_than)),
+        ]
+        for entity in found.entities
+    ]
+    columns = [
+        Column(_("Name"), words=True), Column(_("Stage"), words=True), Column(_("Since")), Column(_("Waits")),
+        Column(_("Longer than")),
+    ]  # fmt: skip
+    options: list[tuple[str, Any]] = [("", _("all stages they should leave"))]
+    card = Card(
+        "stuck",
+        _("Where they are stuck"),
+        lead=ngettext(
+            "%(n)s waits; the most unusual waits first.", "%(n)s wait; the most unusual waits first.", found.n
+        )
+        % {"n": number(found.n)},
+        table=Table(columns, rows),
+        open=True,
+        csv=look.csv("stuck"),
+        choices=[Choice("stage", _("Stage"), options + [(s.key, s) for s in look.query.stages], only or "")],
+        terms=("stuck",),
+        empty="" if found.n else _("Nobody is in these stages."),
+    )
+    return Part([card], csv={"stuck": lambda: charts.stuck_entities(look.query, only, max(found.n, 1)).rows()})
+
+
+def near_part(look: Look) -> Part:
+    """Who lacks least for the next stage."""
+    query = look.query
+    goals = look.in_funnel[1:]
+    asked = look.address.get("stage")
+    goal = asked if asked in {stage.key for stage in goals} else None
+    accounts = query.accounts
+    if query.target_list is not None:
+        at = {"was": query.as_of, "is": timezone.now()}.get(query.list_mode, query.cohort_at or query.as_of)
+        listed = members_at(query.target_list, at)
+        accounts = listed if accounts is None else accounts.filter(pk__in=listed.values("pk"))
+    found = near_misses(query.version, query.as_of, goal, accounts, MOST_LISTED)
+    unit = query.version.journey.unit
+    rows = [
+        [
+            Cell(one.name, entity_url(unit, one.id)),
+            Cell(look.name(one.stage)),
+            Cell(look.name(one.next)),
+            Cell(share(1 - one.gap), shade=1 - one.gap),
+            Cell(one.text),
+        ]
+        for one in found.entities
+    ]
+    columns = [
+        Column(_("Name"), words=True), Column(_("Stage"), words=True), Column(_("Next"), words=True),
+        Column(_("How near")), Column(_("What is missing"), words=True, wide=True),
+    ]  # fmt: skip
+    notes = []
+    if found.measured < found.candidates:
+        text = gettext("Of %(all)s that could move on the %(n)s with most criteria held were measured.")
+        notes.append(text % {"all": number(found.candidates), "n": number(found.measured)})
+    if found.out_of_scope:
+        text = ngettext(
+            "No rule of the next stage is meant for %(n)s of them.",
+            "No rule of the next stage is meant for %(n)s of them.",
+            found.out_of_scope,
+        )
+        notes.append(text % {"n": number(found.out_of_scope)})
+    if query.where or query.known_at:
+        notes.append(gettext("Filters by value and “known at” do not apply here."))
+    options: list[tuple[str, Any]] = [("", _("any next stage")), *((stage.key, stage) for stage in goals)]
+    card = Card(
+        "near",
+        _("Who is near the next stage"),
+        lead=_("As of the moment, the nearest first: what would have to happen for each to move on."),
+        table=Table(columns, rows),
+        open=True,
+        csv=look.csv("near"),
+        choices=[Choice("stage", _("Near to"), options, goal or "")],
+        terms=("near",),
+        empty="" if rows else _("Nobody can move on: all are at the end of the funnel or outside it."),
+    )
+    return Part([card], notes, csv={"near": found.rows})
