@@ -97,7 +97,14 @@ GROUPS: list[tuple[Any, list[Page]]] = [
     (
         _("Journey"),
         [
-            Page(_("Funnel"), "filter_alt", "journey_journey", "journey.journey", view="funnel"),
+            Page(
+                _("Funnel"),
+                "filter_alt",
+                "journey_journey",
+                "segmentation.account",
+                view="funnel",
+                right="journey.view_journey",
+            ),
             Page(_("Journeys"), "route", "journey_journey", "journey.journey"),
             Page(_("Versions"), "layers", "journey_journeyversion", "journey.journeyversion"),
             Page(_("Histories"), "history", "journey_history", "journey.history"),
