@@ -31,13 +31,16 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{share(low)[:-2]}–{share(high)}"
 
 
-def _conversion(s: StageFigures, b: MaybeStage, link: Link) -> Cell:
-    c = s.conversion
-    if c.rate is None:
-        return Cell(no_data(), pale=True)
-    limits = interval(c.low, c.high)
-    change = difference(c.rate, b.conversion.rate, as_share=True) if b else limits
-    return Cell(share(c.rate), link("converted", c.converted), change, limits)
+def _rate(with_interval: bool) -> Any:
+    def cell(s: StageFigures, b: MaybeStage, link: Link) -> Cell:
+        c = s.conversion
+        if c.rate is None:
+            return Cell(no_data(), pale=True)
+        limits = interval(c.low, c.high)
+        beside = difference(c.rate, b.conversion.rate, as_share=True) if b else limits if with_interval else ""
+        return Cell(share(c.rate), link("converted", c.converted), beside, limits)
+
+    return cell
 
 
 def _interval(s: StageFigures, b: MaybeStage, link: Link) -> Cell:
@@ -112,7 +115,8 @@ CELLS: dict[str, tuple[Column, Callable[[StageFigures, MaybeStage, Link], Cell]]
     "entries": (Column(_("Entries")), _counted("entries", lambda s: s.volume)),
     "accounts": (Column(_("Distinct")), _counted("entries", lambda s: s.accounts)),
     "began": (Column(_("Began here")), _counted("began", lambda s: s.began)),
-    "conversion": (Column(_("Conversion")), _conversion),
+    "conversion": (Column(_("Conversion")), _rate(with_interval=True)),
+    "rate": (Column(_("Conversion")), _rate(with_interval=False)),
     "interval": (Column(_("95 % interval")), _interval),
     "of": (Column(_("Converted")), _of),
     "waiting": (Column(_("Not converted")), _waiting),

@@ -49,7 +49,7 @@ def overview_part(look: Look) -> Part:
         ),
         _figures_card(
             look, report, was, "conversion", _("How many went on"),
-            ("conversion", "of", "waiting", "direct"),
+            ("rate", "interval", "of", "waiting", "direct"),
             ("conversion", "interval", "direct", "immature"),
         ),
         _figures_card(

@@ -3,11 +3,13 @@
 import datetime as dt
 from typing import Any
 
+from django.core.cache import cache
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from journey.admin.funnel.address import moment_text
 from journey.admin.funnel.cards import Card, Cell, Choice, Column, Look, Table, Tile
 from journey.admin.funnel.cells import interval
 from journey.admin.funnel.figures import (
@@ -20,10 +22,12 @@ from journey.admin.funnel.parts import (
 )
 from journey.admin.funnel.words import days, no_data, number, share
 from journey.selectors import funnel_charts as charts
-from journey.selectors.near import near_misses
+from journey.selectors.histories import current_history
+from journey.selectors.near import NearMisses, near_misses
 from segmentation.selectors.target_lists import members_at
 
 MONTHS = 12
+KEPT_SECONDS = 600
 CURVE_ROWS = (0, 7, 14, 30, 60, 90, 120, 180, 270, 365, 540, 730)
 
 
@@ -175,18 +179,36 @@ def stuck_part(look: Look) -> Part:
     return Part([card], csv={"stuck": lambda: charts.stuck_entities(look.query, only, max(found.n, 1)).rows()})
 
 
+def _near(look: Look, goal: str | None) -> NearMisses:
+    """Who is near, of the accounts the question is about.
+
+    It reads the facts of all of them, so what holds for everybody now is kept until the history changes, for a while.
+    """
+    query = look.query
+    accounts = query.accounts
+    if query.target_list is not None:
+        at = {"was": query.as_of, "is": timezone.now()}.get(query.list_mode, query.cohort_at or query.as_of)
+        listed = members_at(query.target_list, at)
+        accounts = listed if accounts is None else accounts.filter(pk__in=listed.values("pk"))
+
+    def found() -> NearMisses:
+        return near_misses(query.version, query.as_of, goal, accounts, MOST_LISTED)
+
+    history = current_history(query.version)
+    if history is None or accounts is not None or look.address.get("as_of") or look.address.get("known_at"):
+        return found()
+    key = f"near:{history.pk}:{history.snapshot}:{goal}:{get_language()}".replace(" ", "")
+    kept: NearMisses | None = cache.get_or_set(key, found, KEPT_SECONDS)
+    return kept or found()
+
+
 def near_part(look: Look) -> Part:
     """Who lacks least for the next stage."""
     query = look.query
     goals = look.in_funnel[1:]
     asked = look.address.get("stage")
     goal = asked if asked in {stage.key for stage in goals} else None
-    accounts = query.accounts
-    if query.target_list is not None:
-        at = {"was": query.as_of, "is": timezone.now()}.get(query.list_mode, query.cohort_at or query.as_of)
-        listed = members_at(query.target_list, at)
-        accounts = listed if accounts is None else accounts.filter(pk__in=listed.values("pk"))
-    found = near_misses(query.version, query.as_of, goal, accounts, MOST_LISTED)
+    found = _near(look, goal)
     unit = query.version.journey.unit
     rows = [
         [
@@ -219,7 +241,8 @@ def near_part(look: Look) -> Part:
     card = Card(
         "near",
         _("Who is near the next stage"),
-        lead=_("As of the moment, the nearest first: what would have to happen for each to move on."),
+        lead=gettext("As of %(moment)s, the nearest first: what would have to happen for each to move on.")
+        % {"moment": moment_text(found.at)},
         table=Table(columns, rows),
         open=True,
         csv=look.csv("near"),
