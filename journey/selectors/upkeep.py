@@ -246,8 +246,8 @@ def capacity_of(target_list: TargetList, now: dt.datetime) -> Capacity:
     )
     members = memberships_at(target_list, now).order_by()
     accounts = Account.objects.filter(pk__in=members.values("account")).order_by()
-    teams = SalesTeam.objects.filter(pk__in=accounts.filter(team__isnull=False).values("team"))
-    people = teams.aggregate(teams=Count("pk", distinct=True), members=Count("members", distinct=True))
+    teams = list(accounts.filter(team__isnull=False).values_list("team", flat=True).distinct())
+    people = SalesTeam.objects.filter(pk__in=teams).aggregate(members=Count("members", distinct=True))
     reps, source = people["members"], "teams"
     if not reps:
         reps, source = accounts.exclude(owner="").values("owner").distinct().count(), "owners"
@@ -259,7 +259,7 @@ def capacity_of(target_list: TargetList, now: dt.datetime) -> Capacity:
         reps=reps,
         reps_from=source if reps else "",
         per_rep_limit=target_list.accounts_per_rep,
-        teams=people["teams"],
+        teams=len(teams),
         places=quotas.aggregate(places=Sum("places"))["places"] or 0,
         places_held=held.values("team", "account").distinct().count(),
         cycle=won_cycle(target_list, now),

@@ -259,6 +259,7 @@ class IcpAssessment(models.Model):
             models.Index(fields=["txid"], name="icpassessment_txid"),  # what rules that read the fit have not seen
             models.Index(F("account"), F("version"), F("made_at").desc(), name="icpassessment_history"),
             models.Index(fields=["version", "grade"], condition=Q(ended_at__isnull=True), name="icpassessment_grades"),
+            models.Index(fields=["-made_at", "-id"], name="icpassessment_newest"),  # the admin's list
             # Whom time alone may have changed.
             models.Index(
                 fields=["version", "due_at"],

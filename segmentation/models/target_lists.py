@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account, SalesTeam
 from segmentation.models.changes import touch_triggers
-from segmentation.models.choices import MembershipState, QuotaKind, Tier
+from segmentation.models.choices import HOLDING_STATES, MembershipState, QuotaKind, Tier
 
 
 def _person(verbose_name, help_text=""):
@@ -207,8 +207,13 @@ class ListMembership(models.Model):
             ),
         ]
         indexes = [
-            # The places a team holds, counted under the lock of its quota; reps are counted within it.
-            models.Index(fields=["team", "account"], name="listmembership_places", condition=Q(end_at__isnull=True)),
+            # The places a team holds, counted under the lock of its quota; reps are counted within it. Rows of accounts
+            # that were refused or left stay open for ever: they are none of them.
+            models.Index(
+                fields=["team", "account"],
+                name="listmembership_places",
+                condition=Q(end_at__isnull=True, state__in=HOLDING_STATES),
+            ),
             models.Index(
                 fields=["target_list", "state"], name="listmembership_now", condition=Q(end_at__isnull=True)
             ),  # the list as it is, the review queue

@@ -104,7 +104,7 @@ def with_counts(lists: QuerySet[TargetList], rows: QuerySet[ListMembership] | No
 
     def number(states: Collection[str]) -> Coalesce:
         counted = of_list.filter(state__in=states).order_by().prefetch_related(None).values("target_list")
-        return Coalesce(Subquery(counted.annotate(n=Count("pk")).values("n")), Value(0))
+        return Coalesce(Subquery(counted.annotate(n=Count("*")).values("n")), Value(0))
 
     return lists.annotate(n_members=number(MEMBER_STATES), n_proposed=number([MembershipState.PROPOSED]))
 

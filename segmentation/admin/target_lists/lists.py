@@ -77,7 +77,7 @@ class MembershipReasonAdmin(KeyedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         used = ListMembership.objects.filter(reason=OuterRef("pk")).order_by().values("reason")
-        counted = used.annotate(n=Count("pk")).values("n")  # in the index of reasons, without joining every membership
+        counted = used.annotate(n=Count("*")).values("n")  # in the index of reasons, without joining every membership
         return super().get_queryset(request).annotate(n_used=Coalesce(Subquery(counted), Value(0)))
 
     @display(description=_("times used"), ordering="n_used")
