@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0012_import_costs'),
+        ('segmentation', '0013_segments'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
