@@ -23,20 +23,20 @@ from journey.facts.dimensions import dimensions
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
 from journey.models import JourneyVersion
 from journey.ready_made import EXTENDED
-from journey.selectors.checklists import evaluate_fit
+from journey.selectors.checklists import checklist_of, evaluate_checklists, evaluate_fit
 from journey.selectors.funnel import FunnelQuery, FunnelReport, funnel, funnel_query
 from journey.selectors.funnel_data import forget
 from journey.selectors.histories import current_history
-from journey.selectors.profile_comparisons import preview_checklist
+from journey.selectors.profile_comparisons import item_counts, preview_checklist
 from journey.selectors.versions import published_version, version_document, version_rules
-from journey.services.assessments import assess, present_grades
+from journey.services.assessments import assess
 from journey.services.replay import evaluated, replay_version
 from journey.services.threads import THREADS
 from scoring.facts.activities import read_dimensions, stream_activities
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import compile_journey, evaluate
 from segmentation.models import Account, BuyingRole, IcpAssessment, IcpVersion
-from segmentation.selectors.profiles import profile_document
+from segmentation.selectors.profiles import items_of, profile_document
 from segmentation.services.imports import import_file
 from segmentation.services.profile_editing import save_profile_draft
 from segmentation.services.profiles import create_profile, publish_profile_version
@@ -392,17 +392,23 @@ class Assess100Changed(Assess):
 
 
 class ChecklistCounts(Assess):
-    """Count for every item of a checklist whom it matches, as its editor does after each change."""
+    """Count whom every item of a checklist matches after one rule of it changed, as its editor does."""
 
     name = "checklist_counts"
 
+    def prepare(self) -> None:
+        super().prepare()
+        self.document = profile_document(self.version)
+        preview_checklist(self.document, self.version)
+        self.document["items"][1]["rule"]["criteria"][0]["params"]["value"] += 1
+
     def run(self) -> Any:
-        return preview_checklist(profile_document(self.version), self.version)
+        return preview_checklist(self.document, self.version)
 
     def check(self, result: Any) -> bool:
-        assess(version=self.version)
-        grades = present_grades(self.version)
-        return bool(result["grades"] == {"": grades.pop("none"), **grades})
+        items = items_of(self.version, self.document)
+        [found] = evaluate_checklists([checklist_of(self.version, items)], timezone.now())
+        return bool(result["items"] == item_counts(found))
 
     def rows(self) -> None:
         return None

@@ -7,7 +7,8 @@ import numpy as np
 from django.db.models import Count
 from django.utils import timezone
 
-from journey.selectors.checklists import Evaluation, checklist_of, evaluate_checklists, evaluate_fit
+from journey.selectors.checklists import Evaluation, checklist_of, evaluate_fit
+from journey.selectors.edited_checklists import evaluate_edited
 from segmentation.engine.fit import GRADES, MOST, NO_ANSWER, NO_VERDICT, WHOLE, Fits
 from segmentation.models import Account, IcpAssessment, IcpVersion
 from segmentation.selectors.profiles import items_of, published_profile_versions
@@ -25,7 +26,7 @@ def preview_checklist(document: Mapping[str, Any], version: IcpVersion) -> dict[
     "mean", "coverage"}`; the grade `""` is none, `published` None before the first assessment, `mean` None where there
     is no verdict, `coverage` the mean in per cent. Raises RuleError for a rule that cannot be used.
     """
-    [found] = evaluate_checklists([checklist_of(version, items_of(version, document))], timezone.now())
+    found = evaluate_edited(checklist_of(version, items_of(version, document)), timezone.now())
     return {
         "accounts": len(found.ids),
         "items": item_counts(found),

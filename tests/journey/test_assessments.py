@@ -8,12 +8,14 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
+from journey.selectors import edited_checklists
 from journey.selectors.assessments import assessment_details, present_assessment
-from journey.selectors.profile_comparisons import compare_profile_versions
+from journey.selectors.profile_comparisons import compare_profile_versions, preview_checklist
 from journey.services.assessments import assess
 from journey.tasks import assess_job
 from segmentation.errors import ConflictError, InvalidValueError, NotFoundError
 from segmentation.models import Account, IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpVersion
+from segmentation.selectors.profiles import profile_document
 from segmentation.services.profiles import (
     create_profile,
     create_profile_draft,
@@ -376,3 +378,34 @@ def test_an_assessment_takes_the_same_number_of_queries_for_any_number_of_accoun
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM segmentation_icpassessment")
         assert cursor.fetchone()[0] == 300
+
+
+class TestCountsOfTheEditor:
+    def test_only_items_that_changed_are_evaluated_again_and_facts_are_always_fresh(self, draft, acme, monkeypatch):
+        asked = []
+        evaluate = edited_checklists.evaluate_checklists
+
+        def counted(checklists, *args):
+            asked.append([one.key for one in checklists[0].items])
+            return evaluate(checklists, *args)
+
+        monkeypatch.setattr(edited_checklists, "evaluate_checklists", counted)
+        monkeypatch.setattr(edited_checklists, "SECONDS", 10**9)
+        document = profile_document(draft)
+
+        def met():
+            return [row["met"] for row in preview_checklist(document, draft)["items"]]
+
+        assert met() == [1, 0, 0, 0]
+        document["items"][0]["weight"] = 7
+        assert met() == [1, 0, 0, 0]
+        document["items"][0]["rule"] = {"criteria": [{**SOFTWARE["criteria"][0], "negate": True}]}
+        assert met() == [0, 0, 0, 0]
+        answer(draft, acme, "need", True)
+        assert met() == [0, 1, 0, 0]
+        Account.objects.create(name="Initech", industry="Steel")
+        assert met() == [1, 1, 0, 0]
+        Account.objects.filter(pk=acme.pk).update(industry="Steel")
+        assert met() == [2, 1, 0, 0]
+        everything = ["industry", "need", "values", "sellable"]
+        assert asked == [everything, ["industry"], everything, everything, everything]
