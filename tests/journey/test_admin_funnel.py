@@ -210,6 +210,7 @@ def test_comparisons_look_at_both_with_the_same_time_to_convert(admin_client, wo
 
 
 def test_the_address_holds_the_whole_question(admin_client, world):
+    assert admin_client.get(url(tab="groups", by="tier")).context["kept"] == [("by", "tier")]
     added = admin_client.get(url(wf="region", wv="north"))
     assert added.status_code == 302
     assert "where=region%3Dnorth" in added["Location"].replace("region=north", "region%3Dnorth")
@@ -283,9 +284,9 @@ def test_few_queries_make_the_page_and_its_tabs(admin_client, world, django_asse
     # Those of the menus and of the session are in them.
     with django_assert_max_num_queries(24):
         admin_client.get(url())
-    most = {"overview": 24, "groups": 24, "heat": 24, "near": 75}
+    # What is in memory is looked at again after a while, at two queries each: fields, lists, deals.
     for tab in TABS:
         admin_client.get(url("_part", tab=tab))
         with CaptureQueriesContext(connection) as queries:
             admin_client.get(url("_part", tab=tab))
-        assert len(queries) <= most.get(tab, 22), (tab, [query["sql"][:90] for query in queries])
+        assert len(queries) <= 30, (tab, [query["sql"][:90] for query in queries])

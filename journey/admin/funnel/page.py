@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from journey.admin.funnel.address import COMPARED, RANGES, Address, range_text, scope_text
+from journey.admin.funnel.address import COMPARED, RANGES, VIEW, Address, range_text, scope_text
 from journey.admin.funnel.cards import Cell, Column, Look, Table
 from journey.admin.funnel.parts import entity_url, field_options
 from journey.admin.funnel.tabs import TABS
@@ -229,6 +229,7 @@ def _form_context(address: Address, query: FunnelQuery | None, journey: Journey)
             "start": given["start"] or (_day(query.start) if query else ""),
             "end": given["end"] or (_day(query.end) if query else ""),
         },
+        "kept": [(name, given[name]) for name in VIEW if given[name] and name != "tab"],
         "journeys": list(Journey.objects.all()),
         "ranges": RANGES,
         "lists": list(TargetList.objects.all()),
