@@ -14,6 +14,7 @@ from django.utils import timezone
 from journey.admin.checklist_editor import checklist_words
 from journey.admin.rules_editor import without_refs
 from journey.admin.rules_schema import editor_schema, editor_words
+from journey.admin.segment_editor import editor_words as segment_words
 from journey.models import Criterion, EntryRule, Journey, JourneyVersion, Stage
 from journey.selectors.previews import preview
 from journey.selectors.stages import stage_counts
@@ -45,9 +46,14 @@ def draft(standard):
 MODULES = Path(finders.find("journey/rules/journey.js")).parent
 
 
-def words_asked_for(without):
-    scripts = [path.read_text() for path in MODULES.glob("*.js") if path.stem not in without]
-    return {a or b for a, b in re.findall(r'\bwords\.([a-z_]+)|\bsay\("([a-z_]+)"', "".join(scripts))}
+def words_asked_for(entry):
+    """What a page's script and everything it imports show."""
+    found, waiting = {}, [entry]
+    while waiting:
+        name = waiting.pop()
+        found[name] = (MODULES / f"{name}.js").read_text()
+        waiting += set(re.findall(r'from "\./(\w+)\.js";', found[name])) - set(found) - set(waiting)
+    return {a or b for a, b in re.findall(r'\bwords\.([a-z_]+)|\bsay\("([a-z_]+)"', "".join(found.values()))}
 
 
 def page(version, name="rules"):
@@ -496,10 +502,13 @@ class TestPage:
 
     @pytest.mark.parametrize("unit", ["account", "contact", "opportunity"])
     def test_every_word_the_scripts_ask_for_is_there(self, unit):
-        assert words_asked_for(without=("items", "checklist")) <= set(editor_words(unit))
+        assert words_asked_for("journey") <= set(editor_words(unit))
 
     def test_every_word_the_scripts_of_a_checklist_ask_for_is_there(self):
-        assert words_asked_for(without=("stages", "weights", "journey")) <= set(checklist_words())
+        assert words_asked_for("checklist") <= set(checklist_words())
+
+    def test_every_word_the_scripts_of_a_segment_ask_for_is_there(self):
+        assert words_asked_for("segment") <= set(segment_words())
 
     def test_a_module_imports_what_there_is(self):
         for path in MODULES.glob("*.js"):
