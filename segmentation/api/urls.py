@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from segmentation.api.identity import DuplicateViewSet, MatchViewSet, MergeViewSet
 from segmentation.api.target_lists import (
     DisqualificationRequestViewSet,
     ListMembershipViewSet,
@@ -19,6 +20,10 @@ router.register("list-memberships", ListMembershipViewSet, basename="list-member
 router.register("disqualification-requests", DisqualificationRequestViewSet, basename="disqualification-request")
 router.register("membership-reasons", MembershipReasonViewSet, basename="membership-reason")
 router.register("sales-quotas", SalesQuotaViewSet, basename="sales-quota")
+
+router.register("duplicates", DuplicateViewSet, basename="duplicate")
+router.register("merges", MergeViewSet, basename="merge")
+router.register("matches", MatchViewSet, basename="match")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/login/", LoginView.as_view(), name="login"),

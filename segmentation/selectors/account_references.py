@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from segmentation.engine.params import is_storable
 from segmentation.errors import AmbiguousError, InvalidValueError, NotFoundError
 from segmentation.models import Account
+from segmentation.selectors.merges import merges_in_force
 
 SHOWN_CANDIDATES = 5
 _LARGEST = 2**63 - 1
@@ -47,13 +48,18 @@ def accounts_by_name(words: Iterable[str], accounts: QuerySet[Account], *, other
 def accounts_by_external_id(
     words: Iterable[str], accounts: QuerySet[Account], source_system: str | None = None
 ) -> Found:
-    """Return which accounts have these external ids, in one source system or in any."""
+    """Return which accounts have these external ids, in one source system or in any; merged ones are the survivor."""
     wanted = [word for word in set(words) if word]
     found: dict[str, set[int]] = defaultdict(set)
     rows = accounts.filter(external_id__in=wanted)
     if source_system is not None:
         rows = rows.filter(source_system=source_system)
     for pk, external_id in rows.values_list("pk", "external_id") if wanted else ():
+        found[external_id or ""].add(pk)
+    merged = merges_in_force().filter(external_id__in=[word for word in wanted if word not in found])
+    if source_system is not None:
+        merged = merged.filter(source_system=source_system)
+    for pk, external_id in merged.filter(account__in=accounts.order_by()).values_list("account", "external_id"):
         found[external_id or ""].add(pk)
     return found
 

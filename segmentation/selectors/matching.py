@@ -6,9 +6,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _t
-from django.utils.translation import gettext_lazy as _
 
-from segmentation.errors import InvalidValueError, shorten
+from segmentation.errors import shorten
 from segmentation.identity import matching
 from segmentation.identity.matching import Answer, Asked, Matcher
 from segmentation.models import Account
@@ -70,32 +69,4 @@ def status_counts(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
     return {status: counted[status] for status in (matching.MATCH, matching.AMBIGUOUS, matching.NONE)}
 
 
-def checked_rows(rows: Any, most: int) -> list[Asked]:
-    """Return rows of a request in the form that is matched. Raises InvalidValueError naming the row and field."""
-    if not isinstance(rows, list) or not rows or len(rows) > most:
-        raise InvalidValueError(
-            _("There must be 1 to %(most)d records."),
-            code="records",
-            field="records",
-            remedy=_("Send them as a list of objects; send several requests for more."),
-            params={"most": most},
-        )
-    found = []
-    for place, row in enumerate(rows):
-        wrong = "" if isinstance(row, dict) else str(place)
-        unknown = next((key for key in row if key not in FIELDS), None) if isinstance(row, dict) else None
-        text = isinstance(row, dict) and all(value is None or isinstance(value, str) for value in row.values())
-        if wrong or unknown is not None or not text:
-            raise InvalidValueError(
-                _("Record %(place)d is no object of texts with the fields %(fields)s."),
-                code="record",
-                field=f"records.{place}" + (f".{shorten(unknown)}" if unknown is not None else ""),
-                value=row,
-                remedy=_("Correct it; nothing was matched."),
-                params={"place": place, "fields": ", ".join(FIELDS)},
-            )
-        found.append(Asked(**{name: row.get(name) or "" for name in FIELDS}))
-    return found
-
-
-__all__ = ["FIELDS", "answer_text", "checked_rows", "match_rows", "status_counts"]
+__all__ = ["FIELDS", "answer_text", "match_rows", "status_counts"]
