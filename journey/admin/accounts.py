@@ -7,16 +7,18 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import formats, timezone
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
 from journey.admin.assessments import FitMixin, fit_summary
+from journey.admin.groups import group_context
 from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
 from journey.admin.timeline import change_rows, days_text, figure, stay_rows, when
 from journey.models import StageInterval
+from journey.selectors.groups import group_sizes
 from journey.selectors.overview import ShownVersion, first_shown, stays_at
 from journey.selectors.timeline import LISTED, timeline
 from scoring.admin.activities import SIDE_COLOURS
@@ -66,7 +68,9 @@ class StageChangeList(QuietChangeList):
             ids = [account.pk for account in self.result_list]
             stays = {stay.entity_id: stay for stay in stays_at(shown.history, timezone.now()).filter(entity_id__in=ids)}
         stages = {stage.pk: stage for stage in shown.stages} if shown else {}
+        sizes = group_sizes([account.pk for account in self.result_list], request.user)
         for account in self.result_list:
+            account.shown_subsidiaries = sizes.get(account.pk, 0)
             stay = stays.get(account.pk)
             account.shown_stay = (stages.get(stay.stage_id), stay.start_at) if stay else (None, None)
 
@@ -82,7 +86,7 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
     list_filter = [StageFilter, *PlainAccountAdmin.list_filter]
     inlines = [PlainAccountAdmin.inlines[0], OpportunityInline, CustomerPeriodInline, *PlainAccountAdmin.inlines[1:]]
     actions = [*PlainAccountAdmin.actions, *FitMixin.actions]
-    change_form_outer_after_template = "admin/segmentation/account/fit.html"
+    change_form_outer_after_template = "admin/segmentation/account/after.html"
     change_form_outer_before_template = "admin/segmentation/account/timeline.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -98,6 +102,12 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
         stage, since = getattr(account, "shown_stay", (None, None))
         return formats.date_format(timezone.localtime(since), "SHORT_DATE_FORMAT") if stage and since else "-"
 
+    @display(description=_("account"), header=True, ordering="name")
+    def account(self, account: Any) -> tuple[str, str]:
+        number = getattr(account, "shown_subsidiaries", 0)
+        below = ngettext("%(number)d subsidiary", "%(number)d subsidiaries", number) % {"number": number}
+        return account.name, " · ".join(part for part in (account.domain, below if number else "") if part)
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -108,8 +118,16 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
         # Made when the template asks for it: not for a form that was saved and redirects.
         line = SimpleLazyObject(lambda: self.line_context(request, object_id))
         fits = SimpleLazyObject(lambda: self.fits(request, object_id))
-        more = {"line": line, "fits": fits} if object_id else {"line": None, "fits": None}
+        group = SimpleLazyObject(lambda: self.group(request, object_id))
+        more = dict.fromkeys(("line", "fits", "group"))
+        if object_id:
+            more = {"line": line, "fits": fits, "group": group}
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def group(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
+        """Return the group the account belongs to; None for one that stands alone."""
+        account = self.get_object(request, str(object_id))
+        return group_context(request, account) if account and self.has_view_permission(request, account) else None
 
     def fits(self, request: HttpRequest, object_id: str | None) -> list[dict[str, Any]]:
         """Return the fit by each published profile, for those who may see it."""

@@ -34,6 +34,10 @@ GROUPS: list[tuple[Any, list[Page]]] = [
                 right="segmentation.propose_listmembership",
             ),
             Page(_("Accounts"), "apartment", "segmentation_account", "segmentation.account"),
+            Page(
+                _("Possible duplicates"), "join", "segmentation_duplicatecandidate", "segmentation.duplicatecandidate"
+            ),
+            Page(_("Merges"), "merge", "segmentation_accountmerge", "segmentation.accountmerge"),
             Page(_("Contacts"), "group", "segmentation_contact", "segmentation.contact"),
             Page(_("Sales teams"), "groups", "segmentation_salesteam", "segmentation.salesteam"),
             Page(_("Account flags"), "flag", "segmentation_accountflag", "segmentation.accountflag"),

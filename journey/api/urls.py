@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from journey.api.costs import CostViewSet
+from journey.api.groups import AccountGroupViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
@@ -13,6 +14,7 @@ router.register("opportunities", OpportunityViewSet, basename="opportunity")
 router.register("opportunity-changes", OpportunityChangeViewSet, basename="opportunity-change")
 router.register("costs", CostViewSet, basename="cost")
 router.register("crm-stages", CrmStageViewSet, basename="crm-stage")
+router.register("account-groups", AccountGroupViewSet, basename="account-group")
 router.register("journeys", JourneyViewSet, basename="journey")
 router.register("profiles", ProfileViewSet, basename="profile")
 router.register("profile-versions", ProfileVersionViewSet, basename="profile-version")

@@ -19,6 +19,7 @@ from unfold.decorators import display
 from segmentation.admin.base import ProductAdmin, ProductInline, values_filter
 from segmentation.admin.custom_fields import CustomFieldsMixin
 from segmentation.admin.flags import AccountFlagInline, DisqualifyMixin
+from segmentation.admin.identity import MergeTwoMixin
 from segmentation.admin.target_lists import AddToListMixin, ListMembershipInline
 from segmentation.models import Account, AccountFlag, Contact, FlagType, ListMembership, SalesTeam, TargetList
 from segmentation.models.choices import MEMBER_STATES
@@ -70,6 +71,27 @@ class OnListFilter(DropdownFilter):
         return queryset.filter(Exists(visible_to(members, request.user)))
 
 
+class GroupFilter(RadioFilter):
+    """The companies at the top of a group, those below one, and those that stand alone."""
+
+    title = _("group of companies")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("top", _("Top of a group")), ("below", _("Has a parent company")), ("alone", _("Stands alone"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        below = visible_to(Account.objects.order_by(), request.user).filter(parent=OuterRef("pk"))
+        match self.value():
+            case "top":
+                return queryset.filter(Exists(below), parent__isnull=True)
+            case "below":
+                return queryset.filter(parent__isnull=False)
+            case "alone":
+                return queryset.filter(~Exists(below), parent__isnull=True)
+        return queryset
+
+
 class WithAccountFilter(RadioFilter):
     """Of things that belong to an account: those that have found theirs, and those that have not."""
 
@@ -112,7 +134,7 @@ class ContactInline(ProductInline):
 
 
 @admin.register(Account)
-class AccountAdmin(DisqualifyMixin, AddToListMixin, CustomFieldsMixin, ProductAdmin):
+class AccountAdmin(DisqualifyMixin, AddToListMixin, MergeTwoMixin, CustomFieldsMixin, ProductAdmin):
     """Companies. What the journey says about them is added by the app `journey`."""
 
     custom_fields_of = "account"
@@ -124,6 +146,8 @@ class AccountAdmin(DisqualifyMixin, AddToListMixin, CustomFieldsMixin, ProductAd
         values_filter("region"),
         values_filter("owner"),
         ("team", RelatedDropdownFilter),
+        ("parent", AutocompleteSelectFilter),
+        GroupFilter,
         OnListFilter,
         DisqualifiedFilter,
     ]
@@ -132,7 +156,7 @@ class AccountAdmin(DisqualifyMixin, AddToListMixin, CustomFieldsMixin, ProductAd
     autocomplete_fields = ["parent", "team"]
     readonly_fields = ["recorded_at", "updated_at"]
     inlines = [ContactInline, ListMembershipInline, AccountFlagInline]
-    actions = ["add_to_list_selected", *DisqualifyMixin.actions]
+    actions = ["add_to_list_selected", "compare_selected", *DisqualifyMixin.actions]
     fieldsets = [
         (
             _("Company"),

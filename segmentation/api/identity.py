@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -23,6 +25,7 @@ from segmentation.selectors.duplicates import reason_text
 from segmentation.selectors.matching import FIELDS, match_rows, status_counts
 from segmentation.services.duplicates import decline_duplicates, reopen_duplicates, request_search
 from segmentation.services.merging import merge_accounts, undo_merge
+from segmentation.services.merging.preview import merge_preview
 
 NOTE = Words(
     required=False,
@@ -195,6 +198,31 @@ class MergeSerializer(ShownSerializer):
         return _reasons(row)
 
 
+class SideBySide(serializers.Serializer[Any]):
+    """A field of both accounts."""
+
+    field = serializers.CharField(help_text=_("Its name."))
+    label = serializers.CharField(help_text=_("As people read it."))  # type: ignore[assignment]
+    values = serializers.ListField(child=serializers.CharField(), help_text=_("Of the first and of the second."))
+
+
+class FactNumbers(serializers.Serializer[Any]):
+    """How many facts of a kind both have."""
+
+    what = serializers.CharField(help_text=_("What is counted."))
+    numbers = serializers.ListField(child=serializers.IntegerField(), help_text=_("Of the first and of the second."))
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """Two accounts before they are merged."""
+
+    accounts = serializers.ListField(child=serializers.IntegerField(), help_text=_("Their primary keys."))
+    compared = SideBySide(many=True, help_text=_("Fields of which one value stays."))
+    lists = SideBySide(many=True, help_text=_("Lists that are put together."))
+    facts = FactNumbers(many=True, help_text=_("Facts that are put together."))
+    warnings = serializers.ListField(child=serializers.CharField(), help_text=_("What speaks against it."))
+
+
 class MergeBody(BodySerializer):
     """Two accounts that are one company."""
 
@@ -246,13 +274,16 @@ class MergeViewSet(ListMixin, StrictViewSet):
     ordering = ("-merged_at", "-id")
     lookup_value_regex = r"\d{1,18}"
     rights = {
+        "preview": ("segmentation.view_accountmerge", "segmentation.view_account"),
         "create": ("segmentation.add_accountmerge", "segmentation.change_account"),
         "undo": ("segmentation.change_accountmerge", "segmentation.change_account"),
     }
     bodies = {"create": MergeBody, "undo": UndoBody}
-    answers = {"create": {201: MergeSerializer}, "undo": MergeSerializer}
+    parameters = {"preview": ("first", "second")}
+    answers = {"create": {201: MergeSerializer}, "undo": MergeSerializer, "preview": PreviewSerializer}
     summaries = {
         "list": _("List"),
+        "preview": _("Compare two accounts, and what a merge would move"),
         "create": _("Make two accounts one"),
         "undo": _("Make two accounts of one again"),
     }
@@ -270,6 +301,24 @@ class MergeViewSet(ListMixin, StrictViewSet):
             return Response(self.get_serializer(self.get_queryset().get(pk=merge.pk)).data, status.HTTP_201_CREATED)
 
         return once(request, work)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(name, OpenApiTypes.STR, required=True, description=text)
+            for name, text in (
+                ("first", _("An account: “#7” for a primary key, or external id, domain or exact name.")),
+                ("second", _("The other account.")),
+            )
+        ]
+    )
+    @action(detail=False)
+    def preview(self, request: Request) -> Response:
+        """Compare two accounts, and what a merge would move."""
+        mine = visible_to(Account.objects.select_related("team", "parent"), request.user)
+        first, second = (
+            find_accounts([request.query_params.get(name, "")], mine, field=name)[0] for name in ("first", "second")
+        )
+        return Response(PreviewSerializer(merge_preview(first, second).as_dict()).data)
 
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response | HttpResponse:

@@ -226,6 +226,7 @@ def _endpoints(request: Request) -> tuple[str, list[str]]:
         "duplicates",
         "merges",
         "matches",
+        "account-groups",
         "profiles",
         "profile-versions",
         "profile-answers",

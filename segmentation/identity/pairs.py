@@ -118,6 +118,8 @@ def find_pairs(
         one, other = known[pair.first], known[pair.second]
         if one.parent == other.id or other.parent == one.id:  # a subsidiary is no duplicate of its parent
             continue
+        if _chinese_differs(one, other):  # “Longyuan” is how many names sound that are written otherwise
+            pair.reasons = [reason for reason in pair.reasons if reason[0] != SIMILAR_NAME]
         pair.similarity = similarity(one, other)
         pair.score = _score(pair, one, other)
         if pair.score >= min_score:
@@ -367,6 +369,12 @@ def similarity(one: Identity, other: Identity) -> float:
                 alike = max(alike, 0.8)
             best = max(best, alike)
     return best
+
+
+def _chinese_differs(one: Identity, other: Identity) -> bool:
+    """Whether both have Chinese names and none of the one is like any of the other's."""
+    mine, theirs = ([name.core for name in side.keys if not name.core.isascii()] for side in (one, other))
+    return bool(mine and theirs) and all(fuzz.ratio(a, b) < 100 * ALIKE for a in mine for b in theirs)
 
 
 _WEIGHTS: Mapping[str, Callable[[Pair, str], float]] = {
