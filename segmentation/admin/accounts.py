@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest
@@ -17,13 +18,14 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from segmentation.admin.base import ProductAdmin, ProductInline, values_filter
-from segmentation.admin.custom_fields import CustomFieldsMixin
+from segmentation.admin.custom_fields import CustomFieldsForm, CustomFieldsMixin
 from segmentation.admin.flags import AccountFlagInline, DisqualifyMixin
 from segmentation.admin.identity import MergeTwoMixin
 from segmentation.admin.target_lists import AddToListMixin, ListMembershipInline
 from segmentation.models import Account, AccountFlag, Contact, FlagType, ListMembership, SalesTeam, TargetList
 from segmentation.models.choices import MEMBER_STATES
 from segmentation.selectors.access import visible_to
+from segmentation.selectors.hierarchy import ancestors
 
 SOURCE_FIELDSET = (
     _("Where it comes from"),
@@ -133,11 +135,26 @@ class ContactInline(ProductInline):
     fields = ["name", "job_title", "seniority", "department", "buying_role", "email"]
 
 
+class AccountForm(CustomFieldsForm):
+    """Refuses a company among its own parents before the database does."""
+
+    def clean_parent(self) -> Account | None:
+        parent: Account | None = self.cleaned_data["parent"]
+        if parent and self.instance.pk and self.instance.pk in (parent.pk, *ancestors(parent.pk)):
+            raise forms.ValidationError(
+                _("%(parent)s is below this company, which would be among its own parents. Choose another parent."),
+                code="parent_circle",
+                params={"parent": parent},
+            )
+        return parent
+
+
 @admin.register(Account)
 class AccountAdmin(DisqualifyMixin, AddToListMixin, MergeTwoMixin, CustomFieldsMixin, ProductAdmin):
     """Companies. What the journey says about them is added by the app `journey`."""
 
     custom_fields_of = "account"
+    form = AccountForm
     list_display = ["account", "tier_label", "relationship", "industry", "region", "owner"]
     list_filter = [
         ("tier", ChoicesCheckboxFilter),

@@ -390,7 +390,7 @@ def _score(pair: Pair, one: Identity, other: Identity) -> float:
     """Reasons add up as independent ones do; what speaks against it takes its share off.
 
     score = (1 - product of (1 - weight of each kind of reason)) x (0.75 if both have domains and none in common)
-    x (0.8 if the countries differ) x (0.6 if both are subsidiaries of one parent).
+    x (0.75 if the countries differ) x (0.6 if both are subsidiaries of one parent).
     """
     weights: dict[str, float] = {}
     for code, value in pair.reasons:
@@ -399,7 +399,7 @@ def _score(pair: Pair, one: Identity, other: Identity) -> float:
     if one.companies and other.companies and not set(one.companies) & set(other.companies):
         score *= 0.75
     if one.country and other.country and one.country != other.country:
-        score *= 0.8
+        score *= 0.75
     if one.parent and one.parent == other.parent:
         score *= 0.6
     return round(score, 2)

@@ -56,12 +56,12 @@ class Preview:
 def merge_preview(first: Account, second: Account) -> Preview:
     """Compare two accounts and say what a merge would move. Whichever survives, the facts are the same."""
     found = Preview(first, second)
-    found.fields = [_pair(name, columns[0], first, second) for name, columns in TAKEABLE.items()]
+    found.fields = [_pair(name, first, second) for name in TAKEABLE]
     labels = dict(CustomField.objects.filter(of=CustomField.Of.ACCOUNT).values_list("key", "label"))
     for key in sorted({*first.custom, *second.custom}):
         values = [str(account.custom.get(key, "")) for account in (first, second)]
         found.fields.append(FieldPair(f"{CUSTOM}{key}", labels.get(key, key), *values))
-    found.lists = [_pair(name, name, first, second) for name in ("other_names", "other_domains", "products")]
+    found.lists = [_pair(name, first, second) for name in ("other_names", "other_domains", "products")]
     for relation, treatment in relations():
         model: Any = relation.model
         if isinstance(treatment, Leave | SetAside) or model._meta.model_name in _NOT_TOLD:
@@ -75,8 +75,8 @@ def merge_preview(first: Account, second: Account) -> Preview:
     return found
 
 
-def _pair(name: str, column: str, first: Account, second: Account) -> FieldPair:
-    field: Any = Account._meta.get_field(column.removesuffix("_id"))
+def _pair(name: str, first: Account, second: Account) -> FieldPair:
+    field: Any = Account._meta.get_field(name)
     label = str(field.verbose_name)
     return FieldPair(name, label, _shown(name, first), _shown(name, second))
 
@@ -85,7 +85,7 @@ def fields_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The fields of an account that is no more, from its stored row: label and value as they are shown."""
     ghost = Account(**{column.attname: row.get(str(column.column)) for column in Account._meta.concrete_fields})
     names = [*TAKEABLE, "other_names", "other_domains", "products", "source_system", "external_id"]
-    pairs = [_pair(name, TAKEABLE.get(name, (name,))[0], ghost, ghost) for name in names]
+    pairs = [_pair(name, ghost, ghost) for name in names]
     pairs += [FieldPair(key, key, str(value), "") for key, value in ghost.custom.items()]
     return [(pair.label, pair.first) for pair in pairs if pair.first]
 
