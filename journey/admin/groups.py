@@ -14,6 +14,8 @@ from segmentation.models import Account
 
 def group_context(request: HttpRequest, account: Account) -> dict[str, Any] | None:
     """Return the rows of the group an account belongs to; None for one that stands alone."""
+    if account.parent_id is None and not Account.objects.filter(parent=account).exists():
+        return None
     group = group_of(account, timezone.now(), request.user)
     if len(group.companies) < 2:
         return None

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -107,7 +108,7 @@ class KeysetPagination(BasePagination):
         parts = [
             self.list_key,
             int(backward),
-            *(value if isinstance(value, int | str) else value.isoformat() for value in edge),
+            *(_plain(value) for value in edge),
         ]
         text = base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
         return replace_query_param(self.address, CURSOR, text)
@@ -140,6 +141,13 @@ class KeysetPagination(BasePagination):
                 value=text,
             )
         return Cursor(values, bool(backward), list_key)
+
+
+def _plain(value: Any) -> int | str:
+    """A value of an edge as JSON keeps it."""
+    if isinstance(value, int | str):
+        return value
+    return str(value) if isinstance(value, Decimal) else str(value.isoformat())
 
 
 def _value(model: type[Model], name: str, value: Any) -> Any:

@@ -37,15 +37,17 @@ CIRCLE = Fault(
 )
 PARENT_IDS = "import_parent_ids"
 # A row names a merged account by its external id or, without one, by a name or domain that was that account's alone.
+_MERGED = """
+    SELECT m.account_id, m.source_system, m.external_id, m.domain, lower(m.name) AS name, a.domain AS own_domain,
+        lower(a.name) AS own_name
+    FROM segmentation_accountmerge m JOIN segmentation_account a ON a.id = m.account_id WHERE m.undone_at IS NULL
+"""
 _NAMES_MERGED = """
-    SELECT s.n, s.row, s.line FROM {rows} s JOIN segmentation_accountmerge m ON m.undone_at IS NULL
-        AND m.source_system = %(system)s AND m.external_id = s.external_id
-    WHERE s.id IS NULL AND m.account_id IS NOT NULL
+    SELECT s.n FROM {rows} s JOIN import_merged m ON m.source_system = %(system)s AND m.external_id = s.external_id
+    WHERE s.id IS NULL
 """
 _CALLS_MERGED = """
-    UNION SELECT s.n, s.row, s.line FROM {rows} s
-    JOIN segmentation_account a ON a.id = s.id
-    JOIN segmentation_accountmerge m ON m.undone_at IS NULL AND m.account_id = s.id
+    UNION SELECT s.n FROM {rows} s JOIN import_merged m ON m.account_id = s.id
     WHERE s.external_id IS NULL AND {own} AND ({theirs})
 """
 
@@ -158,15 +160,20 @@ class Accounts(EntityTarget):
 
     def leave_out(self, run: Run) -> None:
         """Rows of accounts that were merged into others: they are known, and the fields are the survivor's."""
+        if not run.query("SELECT 1 FROM segmentation_accountmerge WHERE undone_at IS NULL LIMIT 1"):
+            return
+        run.temp("import_merged", _MERGED)
         called = {
-            "domain": ("s.domain = a.domain", "s.domain <> '' AND s.domain = m.domain"),
-            "name": ("lower(s.name) = lower(a.name)", "s.name <> '' AND lower(s.name) = lower(m.name)"),
+            "domain": ("s.domain = m.own_domain", "s.domain <> '' AND s.domain = m.domain"),
+            "name": ("lower(s.name) = m.own_name", "s.name <> '' AND lower(s.name) = m.name"),
         }
         given = [called[name] for name in called if name in run.given]
         calls = _CALLS_MERGED.replace("{own}", " AND ".join(f"NOT coalesce({own}, false)" for own, _t in given))
         calls = calls.replace("{theirs}", " OR ".join(f"coalesce({theirs}, false)" for _own, theirs in given))
-        run.temp("import_merged", _NAMES_MERGED + (calls if given else ""), {"system": run.source_system})
-        gone = run.query("DELETE FROM {rows} s USING import_merged m WHERE m.n = s.n RETURNING coalesce(s.line, s.row)")
+        run.temp("import_left_out", _NAMES_MERGED + (calls if given else ""), {"system": run.source_system})
+        gone = run.query(
+            "DELETE FROM {rows} s USING import_left_out m WHERE m.n = s.n RETURNING coalesce(s.line, s.row)"
+        )
         run.report.unchanged += len(gone)
         run.report.flag("merged_account", len(gone), sorted(line for (line,) in gone)[:20])
 

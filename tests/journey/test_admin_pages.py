@@ -33,6 +33,7 @@ from segmentation.models import (
     Contact,
     CustomField,
     DisqualificationRequest,
+    DuplicateCandidate,
     FlagType,
     IcpAnswer,
     IcpProfile,
@@ -47,6 +48,7 @@ from segmentation.models import (
     TargetList,
     TitleRule,
 )
+from segmentation.services.merging import merge_accounts
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +108,11 @@ def cast(admin_user):
         profile=profile, account=account, item_key="evil", kind="yes_no", value=1, note=EVIL, answered_by=admin_user
     )
     assess(profile=profile)
+    DuplicateCandidate.objects.create(
+        first=account, second=Account.objects.create(name=EVIL), score="0.9", reasons=[["same_name", EVIL]],
+        fingerprint=1, note=EVIL,
+    )  # fmt: skip
+    merge_accounts(survivor=account, absorbed=Account.objects.create(name=EVIL, domain=EVIL, custom={"erp": EVIL}))
     Group.objects.create(name=EVIL)
     get_token_model().objects.create(user=admin_user)
     Schedule.objects.create(name=EVIL, func="journey.tasks.nothing", schedule_type=Schedule.DAILY)
@@ -174,7 +181,7 @@ def test_every_model_of_the_project_has_a_page_or_stands_here():
     without = {
         "StageInterval", "Stage", "EntryRule", "Criterion", "OpportunityChange",  # on the pages of what they belong to
         "IcpItem", "ListReview",  # the same
-        "FactTouch", "FeedState", "IcpRun", "IdempotencyKey",  # of the machinery
+        "FactTouch", "FeedState", "IcpRun", "IdempotencyKey", "MergedRows",  # of the machinery
         "ImportRun",
     }  # fmt: skip
     for label in ("segmentation", "scoring", "journey"):

@@ -251,6 +251,10 @@ def test_merges_are_undone_in_the_reverse_order(rich):
         undo_merge(merge=one)
     undo_merge(merge=two)
     assert find_entity("account", str(other.external_id)) == acme
+    three = merge_accounts(survivor=acme, absorbed=last)
+    with pytest.raises(MergeConflictError, match="Undo that one first"):
+        undo_merge(merge=one)
+    undo_merge(merge=three)
     undo_merge(merge=one)
     assert everything() == before
 

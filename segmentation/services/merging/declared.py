@@ -24,7 +24,7 @@ def declare() -> None:
     on_merge(SegmentMembership, Leave())  # worked out of the facts
     on_merge(DuplicateCandidate, SetAside(), by="first")
     on_merge(DuplicateCandidate, SetAside(), by="second")
-    on_merge(AccountMerge, Move())
+    on_merge(AccountMerge, Move(are_facts=False))
 
 
 __all__ = ["declare"]

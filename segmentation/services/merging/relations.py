@@ -85,9 +85,11 @@ class Move(Treatment):
 
     Attributes:
         ignoring: triggers that keep rows as they are, and must let a merge pass.
+        are_facts: whether new rows of the survivor are something an undo would have to know the owner of.
     """
 
     ignoring: tuple[str, ...] = ()
+    are_facts: bool = True
 
     @contextmanager
     def _passing(self) -> Iterator[None]:
@@ -110,6 +112,8 @@ class Move(Treatment):
         rows.save(update_fields=["moved", "newest"])
 
     def newer(self, relation: Relation, merging: Merging, rows: MergedRows) -> Iterator[tuple[str, bool]]:
+        if not self.are_facts:
+            return
         what = str(relation.model._meta.verbose_name_plural)
         manager = relation.model._default_manager
         new = manager.filter(**{relation.field.name: merging.survivor}, pk__gt=rows.newest).count()

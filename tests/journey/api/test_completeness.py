@@ -8,6 +8,7 @@ from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet,
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
 from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
+from segmentation.api.identity import DuplicateViewSet, MergeViewSet
 from segmentation.api.target_lists import (
     DisqualificationRequestViewSet,
     ListMembershipViewSet,
@@ -33,6 +34,8 @@ SETTINGS = [
     ProfileAnswerViewSet,
     AssessmentViewSet,
     SegmentViewSet,
+    DuplicateViewSet,
+    MergeViewSet,
 ]
 INSIDE = {"fingerprint", "txid"}  # of the answers of an assessment, of the change feed: they mean nothing outside
 

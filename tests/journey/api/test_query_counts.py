@@ -25,6 +25,8 @@ from segmentation.models import (
     SalesTeam,
     TargetList,
 )
+from segmentation.services.duplicates import find_duplicates
+from segmentation.services.merging import merge_accounts
 from segmentation.services.profiles import create_profile, record_answers
 from segmentation.services.target_lists import (
     propose_accounts,
@@ -145,6 +147,11 @@ def decided(client, api):
     record_answers(version=version, item_key=item.key, accounts=accounts, value=1, user=api.user)
     assess(version=version)
     create_profile(key="more", name="More")
+    Account.objects.bulk_create(Account(name=f"Double {n // 2}", domain=f"d{n // 2}.com") for n in range(12))
+    find_duplicates()
+    doubles = list(Account.objects.filter(name__startswith="Double").order_by("pk"))
+    for survivor, absorbed in zip(doubles[:6:2], doubles[1:6:2], strict=True):
+        merge_accounts(survivor=survivor, absorbed=absorbed, user=api.user)
     client.get("/api/v1/target-lists/")
     return client
 
@@ -159,6 +166,8 @@ DECIDED = [
     "profile-versions",
     "profile-answers",
     "assessments",
+    "duplicates",
+    "merges",
 ]
 
 
