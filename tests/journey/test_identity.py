@@ -14,7 +14,7 @@ from journey.selectors.groups import group_of
 from segmentation.models import Account, AccountMerge, Contact, DuplicateCandidate, Job
 from segmentation.services.duplicates import decline_duplicates, find_duplicates, reopen_duplicates
 from segmentation.services.merging import merge_accounts
-from segmentation.services.merging.relations import Relation, _is_unique, check_relations
+from segmentation.services.merging.relations import Relation, _is_unique, check_relations, put_back
 from segmentation.services.records import upsert_records
 from tests.journey import worlds
 from tests.segmentation.api.support import Api, api, make_user  # noqa: F401 - fixture
@@ -323,3 +323,13 @@ def test_a_merge_of_many_activities_takes_few_queries(pair, django_assert_max_nu
         merge_accounts(survivor=pair[0], absorbed=pair[1])
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_rows_are_put_back_with_defaults_for_columns_that_came_later(pair):
+    put_back(
+        Account, "SELECT %s::jsonb", [json.dumps([{"id": 999_999, "name": "Old", "team_id": 12, "parent_id": None}])]
+    )
+    old = Account.objects.get(pk=999_999)
+    assert (old.name, old.source_system, old.domain, old.other_names, old.custom) == ("Old", "crm", "", [], {})
+    assert old.team_id is None  # that team is gone
+    assert old.recorded_at is not None

@@ -215,9 +215,11 @@ def put_back(model: type[models.Model], source: str, params: Sequence[Any]) -> N
                 value = f"CASE WHEN {is_there} THEN {value} END"
             else:
                 needed.append(is_there)
-        elif not column.null and not column.primary_key and (column.has_default() or column.empty_strings_allowed):
-            value = f"coalesce({value}, %s)"
-            defaults.append(column.get_db_prep_save(column.get_default(), connection))
+        elif not column.null and not column.primary_key:
+            default, given = _default_of(column)
+            if default:
+                value = f"coalesce({value}, {default})"
+                defaults += given
         columns.append(name)
         values.append(value)
     table = model._meta.db_table
@@ -227,6 +229,16 @@ def put_back(model: type[models.Model], source: str, params: Sequence[Any]) -> N
             f" FROM jsonb_populate_recordset(NULL::{table}, ({source})) r WHERE {' AND '.join(needed)}",
             [*defaults, *params],
         )
+
+
+def _default_of(column: Any) -> tuple[str, list[Any]]:
+    """The default of a column as SQL with parameters; empty for one that has none."""
+    if column.has_db_default():
+        sql, params = connection.schema_editor().db_default_sql(column)
+        return sql, list(params)
+    if column.has_default() or column.empty_strings_allowed:
+        return "%s", [column.get_db_prep_save(column.get_default(), connection)]
+    return "", []
 
 
 # --- Which table is treated how --------------------------------------------------------------------------------------
