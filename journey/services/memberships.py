@@ -32,6 +32,7 @@ from segmentation.engine.memberships import (
     nobody,
     spans,
 )
+from segmentation.engine.params import one_look
 from segmentation.errors import ProblemError
 from segmentation.facts.copying import POSTGRES_EPOCH
 from segmentation.facts.segments import assessed_version
@@ -139,11 +140,12 @@ def _plan() -> _Plan:
     versions = versions_in_force()
     rules: dict[str, SegmentRules] = {}
     broken: dict[str, str] = {}
-    for key, version in versions.items():
-        try:
-            rules[key] = segment_rules(version)
-        except ProblemError as error:
-            broken[key] = str(error)
+    with one_look():
+        for key, version in versions.items():
+            try:
+                rules[key] = segment_rules(version)
+            except ProblemError as error:
+                broken[key] = str(error)
     # What reads a broken segment cannot be evaluated either.
     while True:
         lost = {

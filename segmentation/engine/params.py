@@ -4,7 +4,9 @@ They are checked on construction and drawn as a form from the same words.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +87,29 @@ class Number(Param):
         return int(value) if self.whole else float(value)
 
 
+_memory: ContextVar[dict[Any, Any] | None] = ContextVar("_memory", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Ask for each list that lives in the database once: for making many criteria at one moment."""
+    token = _memory.set({})
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def remembered(ask: Callable[[], Any]) -> Any:
+    """What `ask` answers; within `one_look` it is asked once."""
+    memory = _memory.get()
+    if memory is None:
+        return ask()
+    if ask not in memory:
+        memory[ask] = ask()
+    return memory[ask]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice(Param):
     """One of a list. The list may be a function, for lists that live in the database."""
@@ -93,7 +118,7 @@ class Choice(Param):
     input: str = "choice"
 
     def options(self) -> Mapping[str, str]:
-        return self.choices() if callable(self.choices) else self.choices
+        return remembered(self.choices) if callable(self.choices) else self.choices
 
     def clean(self, value: Any) -> Any:
         options = self.options()

@@ -8,7 +8,7 @@ import numpy as np
 from segmentation.engine.criteria import Criterion, Measure, register
 from segmentation.engine.errors import RuleError, shown
 from segmentation.engine.facts import DatedField, Facts
-from segmentation.engine.params import Choice, Param, Value
+from segmentation.engine.params import Choice, Param, Value, remembered
 from segmentation.engine.steps import NO, UNKNOWN, YES, Int8s, Int64s, Steps
 from segmentation.engine.text import _, gettext_noop
 
@@ -78,7 +78,7 @@ class Field(Criterion):
                 % {"operator": _(OPERATORS[operator]), "value": shown(value)},
                 _("Give a list for “is one of” and one value for the others."),
             )
-        type_ = _field_types().get(self.values["field"], "text")
+        type_ = remembered(_field_types).get(self.values["field"], "text")
         for item in value if isinstance(value, tuple) else (value,):
             self._check_type(item, type_, operator)
 
@@ -148,9 +148,15 @@ class Field(Criterion):
 
     def steps(self, facts: Facts) -> Steps:
         dated: DatedField = facts.table(FIELDS)[self.values["field"]]
-        # Code -1, a field without value, is the last answer.
-        answers = np.array([*(self._answer(value) for value in dated.values), self._answer(None)], dtype=np.int8)
-        return field_steps(dated, answers)
+        return field_steps(dated, self._answers(dated.values))
+
+    def _answers(self, values: tuple[Any, ...]) -> Int8s:
+        """The answer for each value; the last one is for code -1, a field without value. Batches share their values."""
+        known: tuple[Any, Int8s] | None = getattr(self, "_answered", None)
+        if known is None or known[0] is not values:
+            answers = np.array([*(self._answer(value) for value in values), self._answer(None)], dtype=np.int8)
+            self._answered = known = (values, answers)
+        return known[1]
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         dated: DatedField = facts.table(FIELDS)[self.values["field"]]
