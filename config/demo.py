@@ -23,6 +23,7 @@ from rich.table import Table
 from config import schedules
 from config.secret import secret_from_file
 from journey.demo.curated import assess_past
+from journey.segment_examples import install_examples
 from journey.services.preparation import prepare_engine
 from segmentation.models import SalesTeam
 from segmentation.services.roles import ANALYST, MARKETER, REP
@@ -50,6 +51,10 @@ class Steps:
         self.out.write(f"     {took}")
 
 
+# Those of the ready-made segments that the demo's campaigns address.
+SEGMENTS = ("bought-a-not-b", "solution-visitors", "enterprise-prospects", "mid-market-customers")
+
+
 def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
     """Bring the database up to date, load the demo data, rebuild the history of every published journey."""
     with steps.step(_("Starting the database")):
@@ -67,6 +72,9 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
     with steps.step(_("Assessing every account by the ideal customer profile")):
         assess_past()
         call_command("assess")
+    with steps.step(_("Working out who is in which segment")):
+        install_examples(build=False, active=SEGMENTS)
+        call_command("segment", verbosity=0)
 
 
 def clear() -> None:

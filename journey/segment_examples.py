@@ -4,6 +4,7 @@ They are ordinary segments, made when somebody asks for them; those that are the
 """
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -189,9 +190,12 @@ def two_products() -> tuple[str, str]:
 
 
 @transaction.atomic
-def install_examples(*, user: Actor = None, build: bool = True) -> tuple[list[SegmentVersion], dict[str, str]]:
+def install_examples(
+    *, user: Actor = None, build: bool = True, active: Collection[str] = ()
+) -> tuple[list[SegmentVersion], dict[str, str]]:
     """Make the ready-made segments that are missing, not active until somebody makes them so.
 
+    build: ask for their memberships in the background. active: keys of those that are active at once.
     The custom field “serves” is made where it is missing: one example asks whom a company serves. Returns the new ones,
     and why others cannot be made here (an activity type that does not exist), by key.
     """
@@ -205,7 +209,8 @@ def install_examples(*, user: Actor = None, build: bool = True) -> tuple[list[Se
     for order, example in enumerate(examples(two_products())):
         if example["key"] in known:
             continue
-        details = {"description": example.get("description", ""), "order": 200 + order, "active": False}
+        details = {"description": example.get("description", ""), "order": 200 + order}
+        details["active"] = example["key"] in active
         try:
             version = create_segment(
                 key=example["key"],

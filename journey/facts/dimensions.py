@@ -14,6 +14,7 @@ from segmentation.engine.resolve import jit
 from segmentation.engine.steps import FAR_FUTURE, FAR_PAST, Int32s, Int64s
 from segmentation.facts.accounts import account_fields, read_fields
 from segmentation.facts.arrays import Positions
+from segmentation.facts.segments import read_segment_sets
 from segmentation.models import Contact, CustomField, Tier
 
 # Upper limits of the bands of numbers; the last band is open.
@@ -86,6 +87,7 @@ def dimensions(unit: str) -> dict[str, Dimension]:
     found["size"] = _banded("size", "employees", _("company size by employees"), EMPLOYEES)
     found["revenue"] = _banded("revenue", "revenue", _("company size by revenue"), REVENUE)
     found.pop("employees")
+    found["segment"] = Dimension("segment", _("segment"), _segments)
     found["first_activity"] = Dimension("first_activity", _("first engagement activity"), _first_activity)
     if unit == Journey.Unit.ACCOUNT:
         return found
@@ -103,6 +105,10 @@ def coded(dimension: Dimension, connection: Any, table: StayTable) -> Coded:
 
 def _accounts(table: StayTable) -> Int64s:
     return np.unique(table.accounts[table.accounts >= 0])
+
+
+def _segments(connection: Any, table: StayTable) -> DatedField:
+    return read_segment_sets(connection, _accounts(table))
 
 
 def _account_field(key: str, field: str, label: Any) -> Dimension:
@@ -226,6 +232,7 @@ def _deal_dimensions() -> dict[str, Dimension]:
 def _contact_dimensions() -> dict[str, Dimension]:
     table = "segmentation_contact"
     found = {name: _column(Contact, table, name) for name in ("seniority", "department", "buying_role")}
+    found["segment"] = Dimension("segment", _("segment"), _segments)
     found["first_activity"] = Dimension(
         "first_activity",
         _("first engagement activity"),

@@ -6,7 +6,9 @@ from journey.engine.grading import grades
 from journey.facts.loading import Needs, load_facts, weighted
 from journey.selectors.versions import published_versions, version_rules
 from scoring.facts.kernels import split
-from segmentation.engine.resolve import compile_journey, evaluate, snapshot
+from segmentation.engine.memberships import MembershipTable, spans
+from segmentation.engine.memberships import nobody as no_memberships
+from segmentation.engine.resolve import all_of, compile_journey, evaluate, snapshot, values_at
 from segmentation.services.snapshots import one_snapshot
 
 
@@ -24,3 +26,7 @@ def prepare_engine() -> None:
             grades(rules, facts, evaluate(program, facts))
             snapshot(program, facts, 0)
     split(np.empty(0, dtype=np.int32), nobody, 1)
+    table = MembershipTable(no_memberships(0).periods, ("a",))
+    both = all_of([table.steps("a"), table.steps("b")])
+    spans(both, nobody)
+    values_at(both, 0)

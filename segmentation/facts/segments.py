@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from segmentation.engine.facts import NEVER, DatedField
 from segmentation.engine.memberships import MembershipTable
+from segmentation.engine.resolve import jit
 from segmentation.engine.steps import FAR_PAST, Int32s, Int64s
 from segmentation.facts.accounts import OPEN_END, periods
 from segmentation.facts.arrays import Positions, grouped
@@ -95,7 +96,7 @@ def read_assessments(connection: Any, accounts: Int64s, profiles: Iterable[str],
 def read_segment_sets(connection: Any, accounts: Int64s) -> DatedField:
     """Which segments accounts were members of over time, as tuples of keys, to break figures down by and to filter.
 
-    accounts: in this order. Nobody's segments are known before the first build: the field is empty then.
+    accounts: in this order. An account in no segment has no value then.
     """
     built = list(
         SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT).values_list("pk", "build", "segment__key")
@@ -116,20 +117,39 @@ def read_segment_sets(connection: Any, accounts: Int64s) -> DatedField:
     time = np.concatenate([rows["start"], rows["end"][~open_end]])
     change = np.concatenate([number + 1, -(number[~open_end] + 1)])
     order, owned = grouped(owner, n, time, change)
-    values: dict[tuple[str, ...], int] = {(): 0}
+    words = max(-(-len(built) // 63), 1)
+    sets = _running_sets(owned.begin, owned.end, np.ascontiguousarray(change[order]), words)
+    # Of several changes at one instant the last has the set; nothing lies between them.
+    found, code = np.unique(sets[:, 0] if words == 1 else sets, axis=0, return_inverse=True)
     keys = [key for _pk, _build, key in built]
-    code = np.empty(len(order), dtype=np.int32)
-    time, change = time[order], change[order]
-    for e in range(n):
-        members: set[int] = set()
-        for k in range(int(owned.begin[e]), int(owned.end[e])):
-            (members.discard if change[k] < 0 else members.add)(abs(int(change[k])) - 1)
-            code[k] = values.setdefault(tuple(sorted(keys[i] for i in members)), len(values))
+    values = [
+        tuple(sorted(key for i, key in enumerate(keys) if row[i // 63] >> (i % 63) & 1))
+        for row in found.reshape(-1, words).tolist()
+    ]
+    # In no segment is no value.
+    new_code = np.array([*(i - (() in values[:i]) if members else -1 for i, members in enumerate(values)), -1])
     return DatedField(
-        values=tuple(values),
-        initial=np.full(n, 0 if built else -1, dtype=np.int32),
+        values=tuple(members for members in values if members),
+        initial=np.full(n, -1, dtype=np.int32),
         known_from=np.full(n, FAR_PAST, dtype=np.int64),
         rows=owned,
-        time=np.ascontiguousarray(time),
-        code=code,
+        time=np.ascontiguousarray(time[order]),
+        code=new_code[code.reshape(-1)].astype(np.int32),
     )
+
+
+@jit
+def _running_sets(begin, end, change, words):  # type: ignore[no-untyped-def]
+    """int64[m, words]: after each change the set of numbers, 63 in a word; change k adds k - 1, -k takes it out."""
+    out = np.zeros((len(change), words), dtype=np.int64)
+    for e in range(len(begin)):
+        for k in range(begin[e], end[e]):
+            if k > begin[e]:
+                out[k] = out[k - 1]
+            number = abs(change[k]) - 1
+            bit = np.int64(1) << (number % 63)
+            if change[k] > 0:
+                out[k, number // 63] |= bit
+            else:
+                out[k, number // 63] &= ~bit
+    return out

@@ -2,13 +2,20 @@
 
 import random
 
+import numpy as np
 import pytest
+from django.db import connection
 
+from journey.selectors.explanations import instant_of
+from journey.selectors.funnel import funnel, funnel_query
+from journey.selectors.journeys import find_journey
 from journey.selectors.versions import published_version
 from journey.services.memberships import update_memberships
 from journey.services.replay import replay
 from journey.services.versions import create_journey, publish_version
+from segmentation.engine.kinds.field import value_code_at
 from segmentation.errors import ProblemError
+from segmentation.facts.segments import read_segment_sets
 from segmentation.models import (
     Account,
     AccountFlag,
@@ -210,6 +217,52 @@ def test_rules_that_cannot_be_used_any_more_keep_what_they_had_and_are_named():
     assert sorted(result.broken) == ["keen", "watched"]
     assert result.refreshed == ["north"]
     assert [row[2] for row in periods("watched")] == [day(3)]
+
+
+def test_the_sets_of_segments_over_time_are_what_figures_are_broken_down_by():
+    segment("busy", term("activity_count", times=1, window_days=30))
+    segment("held", term("flag", flag="disqualified"))
+    one, other = account(created=0), account(created=0)
+    activity(one, "page_view", 10)
+    AccountFlag.objects.create(
+        account=one, flag_type=FlagType.objects.get(key="disqualified"), start_at=day(20), end_at=day(40), reason="x"
+    )
+    update_memberships()
+    found = read_segment_sets(connection, np.array([other.pk, one.pk]))
+
+    def at(entity, moment):
+        code = value_code_at(found, entity, instant_of(day(moment)))
+        return found.values[code] if code >= 0 else None
+
+    moments = (9, 10, 19, 20, 39, 40)
+    assert [at(1, moment) for moment in moments] == [
+        None,
+        ("busy",),
+        ("busy",),
+        ("busy", "held"),
+        ("busy", "held"),
+        None,
+    ]
+    assert at(0, 20) is None
+
+
+def test_the_funnel_is_broken_down_by_segment_and_filtered_by_one():
+    segment("north", field("region", "north"))
+    segment("all", term("field", field="region", operator="known"))
+    one, other = account(created=0, region="north"), account(created=0, region="west")
+    activity(one, "webinar", 10), activity(other, "webinar", 11)
+    replay()
+
+    def volumes(**more):
+        report = funnel(funnel_query(journey=find_journey("extended"), start=day(0), end=day(60), **more))
+        return {
+            " · ".join(group.labels): next(stage.volume for stage in group.stages if stage.key == "aware")
+            for group in report.groups
+        }
+
+    assert volumes(by=["segment"]) == {"north": 1, "all": 2}
+    # An account of the segment asked for is told under all its segments; others are left out.
+    assert volumes(by=["segment"], where={"segment": ["north"]}) == {"north": 1, "all": 1}
 
 
 class TestRefused:

@@ -76,6 +76,8 @@ class Command(JourneyCommand):
             text = found["text"]
         else:
             found, text = _one(segment, as_of)
+        if not options["verbosity"]:
+            return
         if options["json"]:
             self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
         elif isinstance(text, str):
