@@ -21,6 +21,7 @@ from journey.demo.tables import SOURCE
 from journey.facts.changes import EFFECTIVE_CHANGES
 from journey.facts.dimensions import dimensions
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
+from journey.facts.threads import THREADS
 from journey.models import JourneyVersion
 from journey.ready_made import EXTENDED
 from journey.selectors.checklists import checklist_of, evaluate_checklists, evaluate_fit
@@ -31,7 +32,6 @@ from journey.selectors.profile_comparisons import item_counts, preview_checklist
 from journey.selectors.versions import published_version, version_document, version_rules
 from journey.services.assessments import assess
 from journey.services.replay import evaluated, replay_version
-from journey.services.threads import THREADS
 from scoring.facts.activities import read_dimensions, stream_activities
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import compile_journey, evaluate

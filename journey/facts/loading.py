@@ -73,13 +73,14 @@ def _shard(ids: Int64s, accounts: Int64s, unit: str) -> Int64s:
 
 @dataclass(frozen=True)
 class Needs:
-    """Which facts the rules of a journey read."""
+    """Which facts the rules of a journey read. present_only: of fields only today's values, not their history."""
 
     tables: frozenset[str]
     fields: frozenset[str]
     stages: tuple[str, ...]
     segments: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    present_only: bool = False
 
     @classmethod
     def of(cls, *journeys: JourneyRules) -> "Needs":
@@ -154,11 +155,10 @@ FEW = 2_000  # accounts whose activities are read straight from the database
 def rule_facts(connection: Any, needs: Needs, only: Int64s | None = None) -> Iterator[Facts]:
     """What rules that stand alone read of all accounts, or of those with the given primary keys, in batches.
 
-    Tables that no rule names are not read. Without activities a history begins with the account's creation, which no
+    Tables that no rule names are not read. Without activities or deals a history may begin too late here, which no
     criterion asks for. Call within one transaction of isolation level REPEATABLE READ.
     """
     if ACTIVITIES in needs.tables:
-        needs = replace(needs, tables=needs.tables | {DEALS})
         if only is not None and len(only) <= FEW:
             yield load_facts(connection, "account", only, needs)
         else:
@@ -218,7 +218,7 @@ def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, 
     accounts = np.unique(entities.accounts[entities.accounts >= 0])
     index = Positions(accounts).of(entities.accounts)
     if FIELDS in needs.tables:
-        fields = read_fields(connection, accounts, needs.fields, some)
+        fields = read_fields(connection, accounts, needs.fields, some, not needs.present_only)
         tables[FIELDS] = {key: _picked(field, index) for key, field in fields.items()}
     if FLAGS in needs.tables:
         periods, keys = read_flags(connection, accounts, some)
@@ -276,7 +276,9 @@ def _activities_of(entities: Entities, unit: str, owners: Int64s, table: Activit
 
 def _facts(unit: str, entities: Entities, tables: dict[str, Any]) -> Facts:
     """A history begins at the earlier of the entity's creation and its first fact (of a deal: its first change)."""
-    first = _first(tables[DEALS].rows, tables[DEALS].time)
+    first = np.full(len(entities), FAR_FUTURE)
+    if DEALS in tables:
+        first = _first(tables[DEALS].rows, tables[DEALS].time)
     if unit != "opportunity":
         first = np.minimum(first, _first(tables[ACTIVITIES].rows, tables[ACTIVITIES].time))
     return Facts(

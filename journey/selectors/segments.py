@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from journey.facts.loading import Needs, load_facts, rule_facts
+from journey.facts.threads import in_threads
 from journey.models import Grade
 from journey.selectors.explanations import instant_of, term_result
 from segmentation.engine.facts import Facts
@@ -73,6 +75,34 @@ def _prepared(facts: Facts) -> Facts:
     return Facts(facts.ids, facts.accounts, facts.start, facts.start_assumed, tables)
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """One batch of a preview. parts: no, yes and unknown by part. above: members of the segment above."""
+
+    accounts: int
+    members: Int64s
+    unknown: int
+    above: int
+    parts: dict[str, NDArray[np.int64]]
+
+
+def _counted(rules: SegmentRules, segments: Sequence[SegmentRules], instant: int, facts: Facts) -> _Counted:
+    for segment in segments:
+        if segment is not rules:
+            membership_steps([segment], facts)
+    known: dict[Any, Any] = {}
+    parts = {part: rule_steps(rule, facts, known) for part, rule in rules.parts.items()}
+    above = [facts.table(SEGMENTS).steps(rules.parent)] if rules.parent else []
+    values = values_at(all_of([*above, *parts.values()]), instant)
+    return _Counted(
+        accounts=len(facts),
+        members=facts.ids[values == YES],
+        unknown=int((values == UNKNOWN).sum()),
+        above=sum(int((values_at(step, instant) == YES).sum()) for step in above),
+        parts={part: np.bincount(values_at(step, instant), minlength=3) for part, step in parts.items()},
+    )
+
+
 def segment_preview(key: str, parent: str, document: Mapping[str, Any], user: Any = None) -> dict[str, Any]:
     """What the rules of a segment would hold right now, before anybody saves them.
 
@@ -94,24 +124,14 @@ def segment_preview(key: str, parent: str, document: Mapping[str, Any], user: An
     with one_snapshot() as connection:
         if user is not None and (narrowed := _visible_ids(user)) is not None:
             visible = narrowed
-        for batch in rule_facts(connection, _needs(segments), visible):
-            facts = _prepared(batch)
-            known: dict[Any, Any] = {}
-            for segment in segments:
-                if segment is not rules:
-                    membership_steps([segment], facts)
-            parts = {part: rule_steps(rule, facts, known) for part, rule in rules.parts.items()}
-            steps = list(parts.values())
-            if rules.parent:
-                parent_steps = facts.table(SEGMENTS).steps(rules.parent)
-                above += int((values_at(parent_steps, instant) == YES).sum())
-                steps.append(parent_steps)
-            values = values_at(all_of(steps), instant)
-            for part, step in parts.items():
-                counts[part] += np.bincount(values_at(step, instant), minlength=3)
-            total += len(facts)
-            members.append(facts.ids[values == YES])
-            unknown += int((values == UNKNOWN).sum())
+        batches = rule_facts(connection, replace(_needs(segments), present_only=True), visible)
+        for found in in_threads(lambda facts: _counted(rules, segments, instant, _prepared(facts)), batches):
+            for part, values in found.parts.items():
+                counts[part] += values
+            total += found.accounts
+            members.append(found.members)
+            unknown += found.unknown
+            above += found.above
     ids = np.concatenate(members)
     segment_row = Segment.objects.filter(key=key).first() if key else None
     history = current_segment_history(segment_row) if segment_row else None

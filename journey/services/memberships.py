@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _t
 
 from journey.engine.grading import evidence, known_from, span_grades
 from journey.facts.loading import Needs, all_facts, load_facts
+from journey.facts.threads import THREADS, in_threads
 from journey.selectors.histories import affected_entities, current_history, entity_count
 from journey.selectors.versions import shown_version
-from journey.services.threads import THREADS, in_threads
 from segmentation.engine.facts import NEVER, Facts
 from segmentation.engine.memberships import (
     SEGMENTS,

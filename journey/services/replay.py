@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 from journey.facts.loading import Needs, all_facts, fact_store, load_facts, weighted
+from journey.facts.threads import THREADS, in_threads
 from journey.models import History, Journey, JourneyVersion
 from journey.selectors.assessments import run_snapshots
 from journey.selectors.dependencies import in_steps
@@ -26,7 +27,6 @@ from journey.selectors.stages import stage_counts
 from journey.selectors.versions import dependencies, published_version, published_versions, shown_version, version_rules
 from journey.services.memberships import update_memberships
 from journey.services.stays import COLUMNS, copy_rows
-from journey.services.threads import THREADS, in_threads
 from segmentation.engine.facts import Facts
 from segmentation.engine.memberships import segment_name
 from segmentation.engine.resolve import Stays, compile_journey, evaluate

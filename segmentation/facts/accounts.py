@@ -8,7 +8,7 @@ import numpy as np
 from django.db.models import Field
 from django.utils.translation import gettext_lazy as _
 
-from segmentation.engine.facts import NEVER, DatedField, Periods
+from segmentation.engine.facts import NEVER, DatedField, Periods, Rows
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
@@ -99,10 +99,13 @@ class _Codes:
         return tuple(value for _is_bool, value in self.values)
 
 
-def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bool) -> dict[str, DatedField]:
+def read_fields(
+    connection: Any, accounts: Int64s, keys: Iterable[str], some: bool, history: bool = True
+) -> dict[str, DatedField]:
     """Dated values of the fields `keys` for accounts in the given order.
 
     some: only these accounts are read from the database (for few); otherwise all are.
+    history: without it only present values are read, for what is asked of this moment.
     Before the recorded history of an account its present value stands in.
     """
     keys = sorted(set(keys))
@@ -128,6 +131,12 @@ def read_fields(connection: Any, accounts: Int64s, keys: Iterable[str], some: bo
             for value, ids in cursor.fetchall():
                 at = positions.of(np.array(ids, dtype=np.int64))
                 out[at[at >= 0]] = code(value)
+        if not history:
+            none, never = np.empty(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
+            return {
+                key: DatedField(code.as_tuple(), start, known_from, Rows(never, never), none, none.astype(np.int32))
+                for key, code, start in zip(keys, codes, initial, strict=True)
+            }
         first = read_rows(
             connection,
             "SELECT pgh_obj_id, min(pgh_created_at) FROM segmentation_accountevent WHERE true"

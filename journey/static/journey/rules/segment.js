@@ -15,6 +15,8 @@ const counted = new WeakMap(); // part -> counts
 if (schema.is_new) letKeyFollow(details);
 for (const card of parts) if (card.rule.criteria.length || card.part === "base") open.add(id(card));
 
+// A page nobody has written on yet is not told what is missing.
+const isBlank = () => schema.is_new && !details.name && parts.every(({ rule }) => !rule.criteria.length);
 const collected = () => ({
     details: { ...details },
     rules: Object.fromEntries(parts.filter(({ rule }) => rule.criteria.length).map(({ part, rule }) => [part, rule])),
@@ -113,7 +115,7 @@ const shape = () => parts.map((card) => ({ self: card, rule: { scope: [], criter
 
 keep(shape(), { sentences: page.sentences });
 start({
-    cards: () => parts,
+    cards: () => (isBlank() ? [] : parts),
     collected,
     draw,
     paint,
