@@ -260,15 +260,6 @@ def _picked(table: Any, index: Int64s) -> Any:
     raise TypeError(type(table))
 
 
-def facts_of(facts: Facts, rows: Int64s) -> Facts:
-    """The same facts of a part of the entities, by their places."""
-    tables = {
-        name: replace(table, rows=pick(table.rows, rows)) if isinstance(table, ActivityTable) else _picked(table, rows)
-        for name, table in facts.tables.items()
-    }
-    return Facts(facts.ids[rows], facts.accounts[rows], facts.start[rows], facts.start_assumed[rows], tables)
-
-
 def _activities_of(entities: Entities, unit: str, owners: Int64s, table: ActivityTable) -> ActivityTable:
     index = Positions(owners).of(entities.ids if unit == "contact" else entities.accounts)
     return replace(table, rows=pick(table.rows, index))

@@ -23,8 +23,8 @@ from journey.selectors.versions import version_rules
 from scoring.engine.activities import ACTIVITIES
 from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts
-from segmentation.engine.resolve import Program, Stays, compile_journey, evaluate
-from segmentation.engine.rules import JourneyRules, Rule, StageRules, Term
+from segmentation.engine.resolve import Stays, compile_journey, evaluate
+from segmentation.engine.rules import Rule, StageRules, Term
 from segmentation.engine.steps import FAR_FUTURE, UNKNOWN, YES, Steps
 
 EVIDENCE = 20  # activities named for each criterion
@@ -90,12 +90,12 @@ class StayReason:
 
 
 def term_result(
-    term: Term, facts: Facts, steps: Mapping[Criterion, Steps], instant: int, evidence: bool = True
+    term: Term, facts: Facts, steps: Mapping[Criterion, Steps], instant: int, evidence: bool = True, place: int = 0
 ) -> TermResult:
-    """One criterion of a rule at an instant, for the only entity of these facts. steps: of every criterion."""
-    value = steps[term.criterion].at(0, instant)
+    """One criterion of a rule at an instant, for the entity at a place of these facts. steps: of every criterion."""
+    value = steps[term.criterion].at(place, instant)
     held = None if value == UNKNOWN else (value == YES) != term.negate
-    measure = term.criterion.measure(facts, 0, instant)
+    measure = term.criterion.measure(facts, place, instant)
     missing, gap = measure.missing, measure.gap
     if term.negate:
         missing = "" if held else _("must not hold: %(criterion)s") % {"criterion": term.criterion.sentence()}
@@ -113,6 +113,28 @@ def term_result(
     return TermResult(term.sentence(), held, measure.found, missing if not held else "", gap if not held else 0.0, rows)
 
 
+def missing_for(
+    stage: StageRules,
+    facts: Facts,
+    steps: Mapping[Criterion, Steps],
+    instant: int,
+    evidence: bool = True,
+    place: int = 0,
+) -> tuple[Rule | None, list[TermResult], float]:
+    """The rule of a stage that counts for an entity at an instant, its criteria that do not hold, and how far it is.
+
+    The nearest criterion comes first. How far: the mean gap of the criteria still needed, from 0 to 1.
+    """
+    for rule in stage.enter:
+        if all(term_result(term, facts, steps, instant, False, place).held for term in rule.scope):
+            results = [term_result(term, facts, steps, instant, evidence, place) for term in rule.terms]
+            held = sum(result.held is True for result in results)
+            unmet = sorted((result for result in results if not result.held), key=lambda result: result.gap)
+            needed = unmet[: max(rule.needed - held, 0)]
+            return rule, unmet, sum(result.gap for result in needed) / len(needed) if needed else 0.0
+    return None, [], 1.0
+
+
 class Explainer:
     """The history of one entity under one version, with reasons. Evaluates nothing by itself: asks the engine."""
 
@@ -128,16 +150,7 @@ class Explainer:
                 value=entity_id,
                 remedy=_("It may have been deleted meanwhile."),
             )
-        self._use(journey, compile_journey(journey), facts)
-
-    @classmethod
-    def of(cls, journey: JourneyRules, program: Program, facts: Facts) -> "Explainer":
-        """The same for one entity whose (weighted) facts are there already, for askers that look at many."""
-        made = cls.__new__(cls)
-        made._use(journey, program, facts)
-        return made
-
-    def _use(self, journey: JourneyRules, program: Program, facts: Facts) -> None:
+        program = compile_journey(journey)
         self.journey, self.facts = journey, facts
         self.steps: dict[Any, Steps] = {criterion: criterion.steps(self.facts) for criterion in program.criteria}
         self.stays: Stays = evaluate(program, self.facts, self.steps)
@@ -184,18 +197,8 @@ class Explainer:
         return next((s for s in self.journey.funnel() if (s.position or 0) > (stage.position or 0)), None)
 
     def missing(self, stage: StageRules, instant: int) -> tuple[Rule | None, list[TermResult], float]:
-        """The rule that counts for this entity at an instant, its criteria that do not hold, and how far the stage is.
-
-        The nearest criterion comes first. How far: the mean gap of the criteria still needed, from 0 to 1.
-        """
-        for rule in stage.enter:
-            if all(self.term(term, instant, evidence=False).held for term in rule.scope):
-                results = [self.term(term, instant) for term in rule.terms]
-                held = sum(result.held is True for result in results)
-                unmet = sorted((result for result in results if not result.held), key=lambda result: result.gap)
-                needed = unmet[: max(rule.needed - held, 0)]
-                return rule, unmet, sum(result.gap for result in needed) / len(needed) if needed else 0.0
-        return None, [], 1.0
+        """The rule that counts for this entity, its criteria that do not hold, and how far the stage is."""
+        return missing_for(stage, self.facts, self.steps, instant)
 
 
 def _moment(instant: int) -> dt.datetime:

@@ -14,16 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from journey.errors import JourneyError
-from journey.facts.loading import Needs, all_facts, facts_of, weighted
+from journey.facts.loading import Needs, all_facts, weighted
 from journey.facts.stays import funnel_order
 from journey.models import JourneyVersion, Opportunity, Stage
-from journey.selectors.explanations import Explainer, TermResult, instant_of
+from journey.selectors.explanations import TermResult, instant_of, missing_for
 from journey.selectors.funnel_query import find_stage
 from journey.selectors.versions import version_rules
 from segmentation.engine.facts import Facts
 from segmentation.engine.resolve import Program, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, Rule, StageRules
-from segmentation.engine.steps import UNKNOWN, YES, Int64s, Steps
+from segmentation.engine.steps import UNKNOWN, YES, Steps
+from segmentation.facts.accounts import fields_kept
 from segmentation.models import Account, Contact
 from segmentation.services.snapshots import one_snapshot
 
@@ -85,6 +86,7 @@ class NearMisses:
 class _Candidate:
     share: float
     facts: Facts
+    steps: dict[Any, Steps]
     place: int
     stage: StageRules
     following: StageRules
@@ -121,7 +123,8 @@ def near_misses(
             found += candidates
             out_of_scope += without
     found.sort(key=lambda candidate: -candidate.share)
-    measured = [_measured(journey, program, one, instant) for one in found[:MOST_MEASURED]]
+    with fields_kept():
+        measured = [_measured(one, instant) for one in found[:MOST_MEASURED]]
     measured.sort(key=lambda row: (row[0], row[1]))
     named = _MODELS[journey.unit].objects.in_bulk([pk for _gap, pk, *_rest in measured[:most]])
     return NearMisses(
@@ -171,7 +174,7 @@ def _candidates(
         if share is None:
             without += 1
         else:
-            found.append(_Candidate(share, facts, place, journey.stages[number], upcoming))
+            found.append(_Candidate(share, facts, steps, place, journey.stages[number], upcoming))
     return found, without
 
 
@@ -186,11 +189,8 @@ def _share(stage: StageRules, steps: dict[Any, Steps], place: int, instant: int)
     return None if rule is None else min(sum(holds(term) for term in rule.terms) / rule.needed, 1.0)
 
 
-def _measured(
-    journey: JourneyRules, program: Program, one: _Candidate, instant: int
-) -> tuple[float, int, _Candidate, Rule | None, list[TermResult]]:
-    index: Int64s = np.array([one.place], dtype=np.int64)
-    rule, unmet, gap = Explainer.of(journey, program, facts_of(one.facts, index)).missing(one.following, instant)
+def _measured(one: _Candidate, instant: int) -> tuple[float, int, _Candidate, Rule | None, list[TermResult]]:
+    rule, unmet, gap = missing_for(one.following, one.facts, one.steps, instant, evidence=False, place=one.place)
     return gap, int(one.facts.ids[one.place]), one, rule, unmet
 
 
