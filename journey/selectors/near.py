@@ -21,10 +21,10 @@ from journey.selectors.explanations import TermResult, instant_of, missing_for
 from journey.selectors.funnel_query import find_stage
 from journey.selectors.versions import version_rules
 from segmentation.engine.facts import Facts
+from segmentation.engine.params import one_look
 from segmentation.engine.resolve import Program, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, Rule, StageRules
 from segmentation.engine.steps import UNKNOWN, YES, Steps
-from segmentation.facts.accounts import fields_kept
 from segmentation.models import Account, Contact
 from segmentation.services.snapshots import one_snapshot
 
@@ -123,7 +123,7 @@ def near_misses(
             found += candidates
             out_of_scope += without
     found.sort(key=lambda candidate: -candidate.share)
-    with fields_kept():
+    with one_look():
         measured = [_measured(one, instant) for one in found[:MOST_MEASURED]]
     measured.sort(key=lambda row: (row[0], row[1]))
     named = _MODELS[journey.unit].objects.in_bulk([pk for _gap, pk, *_rest in measured[:most]])

@@ -1,8 +1,6 @@
 """Dated fields and flags of accounts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -56,23 +54,8 @@ FIELDS: dict[str, AccountField] = {
 _CUSTOM_TYPES = {"text": "text", "date": "text", "number": "number", "yes_no": "yes_no"}
 
 
-_kept: ContextVar[dict[str, AccountField] | None] = ContextVar("account_fields", default=None)
-
-
-@contextmanager
-def fields_kept() -> Iterator[None]:
-    """Read the custom fields once for all that is asked inside."""
-    token = _kept.set(account_fields())
-    try:
-        yield
-    finally:
-        _kept.reset(token)
-
-
 def account_fields() -> dict[str, AccountField]:
     """Every field rules may read, custom ones as `custom.<key>`."""
-    if (kept := _kept.get()) is not None:
-        return kept
     fields = dict(FIELDS)
     for custom in CustomField.objects.filter(of=CustomField.Of.ACCOUNT):
         key = custom.key.replace("'", "''").replace("{", "{{").replace("}", "}}")

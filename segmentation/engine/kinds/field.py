@@ -161,7 +161,7 @@ class Field(Criterion):
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         dated: DatedField = facts.table(FIELDS)[self.values["field"]]
         code = value_code_at(dated, entity, instant)
-        label = _(_field_choices().get(self.values["field"], self.values["field"]))
+        label = _(remembered(_field_choices).get(self.values["field"], self.values["field"]))
         if code < 0:
             found = _("%(field)s is not known") % {"field": label}
         else:
@@ -174,7 +174,7 @@ class Field(Criterion):
         return Measure(found=found, missing="" if holds else self.sentence(), gap=0.0 if holds else 1.0)
 
     def sentence(self) -> str:
-        label = _(_field_choices().get(self.values["field"], self.values["field"]))
+        label = _(remembered(_field_choices).get(self.values["field"], self.values["field"]))
         value = self.values["value"]
         words = "" if value is None else " " + (", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
         return f"{label} {_(OPERATORS[self.values['operator']])}{words}"
