@@ -257,7 +257,8 @@ class AccountMergeAdmin(ReadOnlyAdmin):
             return False
         if object_id is None or request.method == "POST":
             return True
-        return AccountMerge.objects.filter(pk=object_id, undone_at__isnull=True, account__isnull=False).exists()
+        mine = self.get_queryset(request)
+        return mine.filter(pk=object_id, undone_at__isnull=True, account__isnull=False).exists()
 
     @action(
         description=_("Undo"),

@@ -18,13 +18,14 @@ from django.db.models import ForeignKey
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from journey.models import CustomerPeriod, History, Journey, JourneyVersion, StageInterval
+from journey.models import Cost, CustomerPeriod, ExchangeRate, History, Journey, JourneyVersion, StageInterval
 from segmentation.models import (
     Account,
     AccountFlag,
     Contact,
     CustomField,
     DisqualificationRequest,
+    DuplicateCandidate,
     FlagType,
     IcpAnswer,
     IcpAssessment,
@@ -41,7 +42,9 @@ from segmentation.models import (
     TitleRule,
 )
 from segmentation.selectors.access import EVERY_TEAM, OWN_TEAMS, is_closed
+from segmentation.services.merging import merge_accounts
 from segmentation.services.roles import MANAGER, REP
+from segmentation.services.segments import create_segment
 from tests.journey import worlds
 from tests.journey.worlds import DAY0, day
 
@@ -128,7 +131,15 @@ def world():
         team=foreign,
     )  # fmt: skip
     JourneyVersion.objects.create(journey=journey, number=2)
+    Cost.objects.create(kind="media", first_day=DAY0.date(), last_day=DAY0.date(), amount=5)
+    ExchangeRate.objects.create(currency="EUR", into="USD", day=DAY0.date(), rate=1)
+    create_segment(key="own", name="Own", rules={"base": {"criteria": [{"kind": "former_customer"}]}}, build=False)
     theirs += [
+        DuplicateCandidate.objects.create(
+            first=other, second=worlds.account(f"{MARK} SE", team=foreign), score="0.9", reasons=[["same_name", MARK]],
+            fingerprint=1, note=MARK,
+        ),
+        merge_accounts(survivor=other, absorbed=worlds.account(f"{MARK} GmbH", team=foreign)),
         Job.objects.create(kind="import", title=MARK, error=MARK, result={"text": MARK}),
         ImportRun.objects.create(target="accounts", file_name=f"{MARK}.csv", state="done"),
         ImportMapping.objects.create(key="secret", name=MARK, target="accounts", spec={}),
@@ -245,7 +256,7 @@ def rows_of(theirs):
 def test_nothing_of_another_team_is_at_any_address_and_nothing_is_changed(world, rep):
     theirs, _own = world
     before, walked = rows_of(theirs), 0
-    for there, nowhere, _model in addresses(theirs):
+    for there, nowhere, _model in list(addresses(theirs)):  # the settings may be deleted on the way
         for method in ("get", "post", "patch", "put", "delete") if "/api/" in there else ("get", "post"):
             status, text = answer_of(rep, method, there)
             assert status < 500, (method, there)

@@ -49,6 +49,7 @@ from segmentation.models import (
     TitleRule,
 )
 from segmentation.services.merging import merge_accounts
+from segmentation.services.segments import create_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +114,10 @@ def cast(admin_user):
         fingerprint=1, note=EVIL,
     )  # fmt: skip
     merge_accounts(survivor=account, absorbed=Account.objects.create(name=EVIL, domain=EVIL, custom={"erp": EVIL}))
+    create_segment(
+        key="evil", name=EVIL, description=EVIL, build=False,
+        rules={"base": {"criteria": [{"kind": "field", "params": {"field": "industry", "value": EVIL}}]}},
+    )  # fmt: skip
     Group.objects.create(name=EVIL)
     get_token_model().objects.create(user=admin_user)
     Schedule.objects.create(name=EVIL, func="journey.tasks.nothing", schedule_type=Schedule.DAILY)
@@ -159,7 +164,7 @@ def test_every_form_to_add_opens_where_adding_is_possible(rf, admin_user, admin_
     request = rf.get("/")
     request.user = admin_user
     if admin.site._registry[model].has_add_permission(request):
-        opened(admin_client, page(model, "add"), 16)
+        opened(admin_client, page(model, "add"), 18)
     else:
         assert admin_client.get(page(model, "add")).status_code == 403
 
@@ -180,8 +185,8 @@ def test_every_model_of_the_project_has_a_page_or_stands_here():
 
     without = {
         "StageInterval", "Stage", "EntryRule", "Criterion", "OpportunityChange",  # on the pages of what they belong to
-        "IcpItem", "ListReview",  # the same
-        "FactTouch", "FeedState", "IcpRun", "IdempotencyKey", "MergedRows",  # of the machinery
+        "IcpItem", "ListReview", "SegmentVersion", "SegmentMembership", "SegmentReview",  # the same
+        "FactTouch", "FeedState", "IcpRun", "IdempotencyKey", "MergedRows", "SegmentHistory",  # of the machinery
         "ImportRun",
     }  # fmt: skip
     for label in ("segmentation", "scoring", "journey"):

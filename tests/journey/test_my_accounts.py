@@ -93,7 +93,7 @@ class TestWhatToDoFirst:
         assert links == {
             "Overview", "My accounts", "Accounts", "Contacts", "Sales teams", "Account flags", "List memberships",
             "Requests to disqualify", "Sales quotas", "Fit of accounts", "Answers", "Activities", "Opportunities",
-            "Customer periods",
+            "Customer periods", "Funnel", "Segments", "Health",
         }  # fmt: skip
 
 
