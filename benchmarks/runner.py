@@ -38,6 +38,8 @@ NAMES = (
     "checklist_counts",
     "segments_rebuild",
     "segment_count",
+    "duplicates",
+    "match_file",
 )
 SLOW = ("sql_window_functions", "polars", "import_activities", "import_activities_more")
 REPEATS = 5
@@ -159,10 +161,11 @@ def _reference(scratch: Scratch) -> int:
 
 
 def _measure(scratch: Scratch, name: str) -> dict[str, Any]:
+    from benchmarks.identity import FindDuplicates, MatchFile
     from benchmarks.items import ITEMS
     from benchmarks.segments import SegmentCount, SegmentsRebuild
 
-    items = ITEMS | {item.name: item for item in (SegmentsRebuild, SegmentCount)}
+    items = ITEMS | {item.name: item for item in (SegmentsRebuild, SegmentCount, FindDuplicates, MatchFile)}
     item = items[name](scratch)
     item.prepare()
     try:
@@ -263,6 +266,7 @@ def verdicts(results: Sequence[dict[str, Any]]) -> list[Verdict]:
         at_most("funnel_new_field", "median_seconds", 0.5, "s"),
         at_most_times("segments_rebuild", "replay_full", 2),
         at_most("segment_count", "median_seconds", 1.0, "s"),
+        at_most("duplicates", "median_seconds", 60, "s"),
         times("sql_window_functions", "replay_full", 8),
         times("polars", "replay_in_memory", 4),
         at_least("propose_race", 100, "tries/s"),
