@@ -92,7 +92,8 @@ class DuplicateCandidateAdmin(AskingMixin, ReadOnlyAdmin):
 
     @display(description=_("why"))
     def why(self, row: DuplicateCandidate) -> Any:
-        return format_html_join("", "<div>{}</div>", ((text,) for text in reason_texts(row)))
+        texts = format_html_join("", "<div>{}</div>", ((text,) for text in reason_texts(row)))
+        return format_html('<div class="aj-cell">{}</div>', texts)
 
     @display(description=_("decision"))
     def decision(self, row: DuplicateCandidate) -> Any:
@@ -100,7 +101,8 @@ class DuplicateCandidateAdmin(AskingMixin, ReadOnlyAdmin):
         if row.state == State.OPEN:
             return there
         who = " · ".join(str(part) for part in (row.decided_by, row.note) if part)
-        return format_html('{} <div class="aj-muted">{}</div> {}', chip(row.get_state_display()), who, there)
+        text = '<div class="aj-cell">{} <div class="aj-muted">{}</div> {}</div>'
+        return format_html(text, chip(row.get_state_display()), who, there)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """A pair is looked at where it can be decided."""
@@ -169,7 +171,7 @@ class DuplicateCandidateAdmin(AskingMixin, ReadOnlyAdmin):
 def _account(account: Account) -> Any:
     about = " · ".join(part for part in (account.domain, account.city, account.country or account.region) if part)
     url = admin_url("segmentation_account_change", account.pk)
-    return format_html('{}<div class="aj-muted">{}</div>', link(url, account), about)
+    return format_html('<div class="aj-cell">{}<div class="aj-muted">{}</div></div>', link(url, account), about)
 
 
 class UndoForm(BaseDialogForm):

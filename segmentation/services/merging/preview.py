@@ -98,7 +98,7 @@ def _shown(name: str, account: Account) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     if name == "revenue" and value is not None:
-        return f"{value:,} {account.revenue_currency}".strip()
+        return f"{value:,.2f}".removesuffix(".00") + f" {account.revenue_currency}".rstrip()
     shown = getattr(account, f"get_{name}_display", None)
     return "" if value in (None, "") else str(shown() if shown else value)
 
