@@ -14,7 +14,7 @@ from segmentation.models import Account, AccountMerge, DuplicateCandidate, Merge
 from segmentation.selectors.hierarchy import ancestors
 from segmentation.services.merging.errors import MergeConflictError
 from segmentation.services.merging.fields import checked_take, merged_fields
-from segmentation.services.merging.relations import Merging, relations, tell_changed
+from segmentation.services.merging.relations import Merging, SetAside, relations, tell_changed
 from segmentation.services.users import Actor, author
 
 
@@ -164,7 +164,9 @@ def _move_facts(merging: Merging) -> None:
         treatment.end(relation, merging, rows)
         if rows.moved:
             counts[relation.name] = len(rows.moved)
-    for relation, _treatment, rows in todo:
+    for relation, treatment, rows in todo:
+        if isinstance(treatment, SetAside):  # kept with the merge, and no fact of the survivor
+            continue
         rows.refresh_from_db(fields=["before"])
         own = [row for row in rows.before or [] if row[relation.column] == merging.absorbed]
         if own:
