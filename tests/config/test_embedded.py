@@ -392,7 +392,7 @@ def test_test_databases_can_be_made_by_several_workers(folder):
         "@pytest.mark.parametrize('n', range(4))\n"
         "def test_write(n):\n"
         "    Group.objects.create(name='one')\n"
-        "    assert Group.objects.count() == 1\n"
+        "    assert Group.objects.filter(name='one').count() == 1\n"
     )
     environment = {**os.environ, "VAR_DIR": str(folder)}
     environment.pop("DATABASE_URL", None)
