@@ -332,9 +332,11 @@ class Activities(FactTarget):
                     INSERT INTO scoring_activity (account_id, contact_id, type_id, source_key, {columns})
                     SELECT f.account_id, f.contact_id, f.type_id, f.source_key, {values}
                     FROM {facts} f WHERE f.old_id IS NULL
-                    ORDER BY f.account_id, f.n -- side by side in the largest indexes
+                    ORDER BY {order}
                     """,
                     facts=FACTS,
+                    # Side by side in the largest indexes, unless those are made afterwards.
+                    order="f.account_id, f.n" if run.query("SELECT 1 FROM scoring_activity LIMIT 1") else "f.n",
                     columns=", ".join(values),
                     values=", ".join(values.values()),
                 )

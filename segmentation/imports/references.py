@@ -53,16 +53,17 @@ _STAGED_NAMED = """
 
 _CONTACTS = """
 WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref, lower({ref}) AS low FROM {rows} s WHERE {ref} <> ''),
-exact AS (
-    SELECT r.ref, c.id FROM refs r JOIN segmentation_contact c ON c.source_system = %(system)s AND c.external_id = r.ref
+exact AS MATERIALIZED (
+    SELECT r.ref, c.id, c.account_id FROM refs r
+    JOIN segmentation_contact c ON c.source_system = %(system)s AND c.external_id = r.ref
 ),
+rest AS MATERIALIZED (SELECT ref, low FROM refs r WHERE NOT EXISTS (SELECT FROM exact e WHERE e.ref = r.ref)),
 mailed AS (
-    SELECT r.ref, c.id FROM refs r JOIN segmentation_contact c ON lower(c.email) = r.low
-    WHERE r.ref NOT IN (SELECT ref FROM exact)
+    SELECT r.ref, min(c.id) AS id, count(*) AS candidates, min(c.account_id) AS account_id
+    FROM rest r JOIN segmentation_contact c ON lower(c.email) = r.low GROUP BY r.ref
 )
-SELECT f.ref, min(f.id) AS id, count(DISTINCT f.id) AS candidates, min(c.account_id) AS account_id
-FROM (SELECT ref, id FROM exact UNION ALL SELECT ref, id FROM mailed) f JOIN segmentation_contact c ON c.id = f.id
-GROUP BY f.ref
+SELECT ref, id, 1::bigint AS candidates, account_id FROM exact  -- one each: external ids are unique in a system
+UNION ALL SELECT ref, id, candidates, account_id FROM mailed
 """
 
 
