@@ -136,10 +136,11 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         row("checklist_counts", 1),
         row("segments_rebuild", 20),
         row("segment_count", 1),
+        row("duplicates", 60),
     ]
     held = [verdict.holds for verdict in verdicts(at_the_limit)]
     assert held.pop(4) is None  # the import is not among them
-    assert held == [True] * 14
+    assert held == [True] * 15
     beyond = [
         row("replay_full", 10, 3.51, 401),
         row("replay_cached_compute", 1, 0.41),
@@ -156,8 +157,9 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         row("checklist_counts", 1.1),
         row("segments_rebuild", 20.1),
         row("segment_count", 1.1),
+        row("duplicates", 60.1),
     ]
-    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 15
+    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 16
 
 
 def test_a_server_that_is_not_there_is_noticed_before_anything_is_made(monkeypatch):
