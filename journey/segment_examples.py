@@ -180,7 +180,7 @@ def examples(products: tuple[str, str]) -> list[dict[str, Any]]:
 
 
 def two_products() -> tuple[str, str]:
-    """The two products most accounts use; placeholders to be changed where there are none."""
+    """The two products most accounts use; letters to be changed where there are none."""
     counts: Counter[str] = Counter()
     for products in Account.objects.exclude(products=[]).values_list("products", flat=True).iterator():
         counts.update(products)

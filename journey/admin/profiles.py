@@ -16,11 +16,11 @@ from unfold.decorators import display
 
 from journey.admin.checklist_editor import checklist_preview, checklist_state, save_checklist
 from journey.admin.fit_figures import GRADE_COLOURS, SHOWN_GRADES, comparison_figures, grade_chip
-from journey.admin.rules_editor import ProblemsError, field_values, fingerprint, read_body
+from journey.admin.rules_editor import answer_to_save, field_values, fingerprint, read_body
 from journey.selectors.profile_comparisons import compare_profile_versions
 from journey.services.assessments import request_assessment
 from segmentation.admin.base import ProductAdmin, admin_url, chip, link
-from segmentation.errors import ConflictError, ProblemError
+from segmentation.errors import ProblemError
 from segmentation.imports.bad_rows import inert
 from segmentation.models import IcpProfile, IcpVersion
 from segmentation.selectors.profiles import profile_document
@@ -252,22 +252,10 @@ class IcpVersionAdmin(ProductAdmin):
         )
 
     def _save(self, request: HttpRequest, version: IcpVersion) -> JsonResponse:
-        try:
-            body = read_body(request)
-            basis = save_checklist(
-                version=version,
-                document=body["document"],
-                note=body.get("note", version.note),
-                basis=body.get("basis"),
-            )
-        except ProblemsError as error:
-            return JsonResponse({"problems": [problem.as_dict() for problem in error.problems]}, status=400)
-        except ConflictError as error:
-            return JsonResponse({"problems": [error.as_dict()], "basis": error.value}, status=409)
-        except ProblemError as error:
-            return JsonResponse({"problems": [error.as_dict()]}, status=400)
-        self.log_change(request, version, gettext("Items changed."))
-        return JsonResponse({"saved": True, "basis": basis})
+        answer, is_saved = answer_to_save(request, version, save_checklist)
+        if is_saved:
+            self.log_change(request, version, gettext("Items changed."))
+        return answer
 
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How many match now: by the items as stored, or by those that are posted."""

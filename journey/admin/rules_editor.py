@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.db.models import Count
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 
 from journey.admin.rules_schema import editor_schema, editor_words, translated
@@ -194,6 +194,26 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
             _("This is not a document of rules."), code="bad_request", remedy=_("Reload the page and try again.")
         )
     return body
+
+
+def answer_to_save(request: HttpRequest, version: Any, save: Callable[..., Any]) -> tuple[JsonResponse, bool]:
+    """Store the posted document of a draft by `save`; the answer for the editor, and whether it was stored."""
+    try:
+        body = read_body(request)
+        basis = save(
+            version=version,
+            document=body["document"],
+            note=body.get("note", version.note),
+            basis=body.get("basis"),
+        )
+    except ProblemsError as error:
+        return JsonResponse({"problems": [problem.as_dict() for problem in error.problems]}, status=400), False
+    except ConflictError as error:
+        return JsonResponse({"problems": [error.as_dict()], "basis": error.value}, status=409), False
+    except ProblemError as error:
+        status = 409 if error.code == "published" else 400
+        return JsonResponse({"problems": [error.as_dict()]}, status=status), False
+    return JsonResponse({"saved": True, "basis": basis}), True
 
 
 MOST_VALUES = 50

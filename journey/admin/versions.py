@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from journey.admin.list_scope import asked_scope
 from journey.admin.rules_editor import (
-    ProblemsError,
+    answer_to_save,
     basis_of,
     editor_state,
     field_values,
@@ -33,7 +33,7 @@ from journey.services.versions import (
     document_problems,
     publish_version,
 )
-from segmentation.errors import ConflictError, ProblemError
+from segmentation.errors import ProblemError
 
 
 def may(request: HttpRequest, permission: str) -> bool:
@@ -148,23 +148,10 @@ class VersionPages:
         )
 
     def _save(self, request: HttpRequest, version: JourneyVersion) -> JsonResponse:
-        try:
-            body = read_body(request)
-            basis = save_document(
-                version=version,
-                document=body["document"],
-                note=body.get("note", version.note),
-                basis=body.get("basis"),
-            )
-        except ProblemsError as error:
-            return JsonResponse({"problems": [problem.as_dict() for problem in error.problems]}, status=400)
-        except ConflictError as error:
-            return JsonResponse({"problems": [error.as_dict()], "basis": error.value}, status=409)
-        except ProblemError as error:
-            status = 409 if error.code == "published" else 400
-            return JsonResponse({"problems": [error.as_dict()]}, status=status)
-        self.log_change(request, version, gettext("Rules changed."))
-        return JsonResponse({"saved": True, "basis": basis})
+        answer, is_saved = answer_to_save(request, version, save_document)
+        if is_saved:
+            self.log_change(request, version, gettext("Rules changed."))
+        return answer
 
     def preview_view(self, request: HttpRequest, version_id: int) -> HttpResponse:
         """How many match now: by the rules as stored, or by those that are posted."""
