@@ -5,6 +5,8 @@ import itertools
 import random
 from typing import Any
 
+from django.db import connection
+
 from journey.documents import install_journeys
 from journey.models import (
     Criterion,
@@ -45,6 +47,14 @@ CRM_STAGES = {
 def day(number: float) -> dt.datetime:
     """An instant so many days after the first of January 2025."""
     return DAY0 + dt.timedelta(days=number)
+
+
+def snapshot_of_all() -> str:
+    """A snapshot that sees every transaction so far, whichever others (of tests run beside this one) are still open."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        [end] = cursor.fetchone()
+    return f"{end}:{end}:"
 
 
 def install() -> None:

@@ -7,10 +7,10 @@ from django.db import connection
 from scoring.facts.activities import read_activities, read_dimensions
 from scoring.facts.store import SHARDS, FactStore
 from scoring.models import Activity, ActivityType
-from segmentation.models import Account, Contact
+from segmentation.models import Account, Contact, FactTouch
 from segmentation.services.snapshots import one_snapshot
 from segmentation.services.touches import prune_touches
-from tests.journey.worlds import account, activity, contact, install
+from tests.journey.worlds import account, activity, contact, install, snapshot_of_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,10 +129,8 @@ def test_a_deleted_or_damaged_cache_is_made_again(store, world):
 def test_a_cache_older_than_the_shortened_feed_is_made_again(store, world):
     contents(store)
     activity(world[0][0], "webinar", 50, world[1][0])
-    with one_snapshot() as database, database.cursor() as cursor:
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        later = cursor.fetchone()[0]
-    prune_touches([later])
+    prune_touches([snapshot_of_all()])
+    assert not FactTouch.objects.exists()
     assert contents(store) == truth(store)
 
 
