@@ -256,6 +256,7 @@ class Activities(FactTarget):
         contact = "coalesce(c.id, t.contact_id)"
         changed = ["t.type_id", "t.account_id", "t.contact_id", *(f"t.{name}" for name in written)]
         new = ["s.type", account, contact, *values.values()]
+        stored = run.query("SELECT 1 FROM scoring_activity LIMIT 1")
         run.temp(
             FACTS,
             """
@@ -270,7 +271,7 @@ class Activities(FactTarget):
             LEFT JOIN {accounts} a ON a.ref = s.account
             LEFT JOIN {contacts} c ON c.ref = s.contact
             -- OFFSET: by the index and in its order, which is a fifth of the time of reading all there is.
-            LEFT JOIN LATERAL (SELECT * FROM scoring_activity t WHERE t.source_key = s.source_key OFFSET 0) t ON true
+            LEFT JOIN LATERAL (SELECT * FROM scoring_activity t WHERE {same} OFFSET 0) t ON true
             """,
             {"system": run.source_system},
             accounts=ACCOUNT_IDS,
@@ -278,7 +279,8 @@ class Activities(FactTarget):
             account=account,
             contact=contact,
             content=content,
-            order="ORDER BY source_key" if run.query("SELECT 1 FROM scoring_activity LIMIT 1") else "",
+            order="ORDER BY source_key" if stored else "",
+            same="t.source_key = s.source_key" if stored else "false",
             values=", ".join(f"{sql} AS {name}" for name, sql in values.items()),
             changed=", ".join(changed),
             new=", ".join(new),
@@ -324,8 +326,8 @@ class Activities(FactTarget):
             }
             count = run.report.inserted
             with (
-                filled_before_indexed(run, "scoring_activity", count),
-                checked_references(run, "scoring_activity", FACTS, REFERENCES, count),
+                filled_before_indexed(run, "scoring_activity", count) as alone,
+                checked_references(run, "scoring_activity", FACTS, REFERENCES, count, alone=alone),
             ):
                 run.sql(
                     """

@@ -2,7 +2,8 @@
 
 PostgreSQL looks up every reference of every new row at the end of the transaction, which takes longer than writing the
 rows. When thousands of rows refer to few records it is enough to lock each of those once: what the check would do, and
-what keeps them from being deleted meanwhile.
+what keeps them from being deleted meanwhile. Where the table that gets the rows is locked against everybody it is enough
+to see that they are there: who deletes one must look into that table for rows that refer to it, and waits.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,9 @@ FIRST_ROWS = 20_000  # from so many on, an empty table is filled before it has i
 
 
 @contextmanager
-def checked_references(run: Run, table: str, source: str, references: Mapping[str, str], rows: int) -> Iterator[None]:
+def checked_references(
+    run: Run, table: str, source: str, references: Mapping[str, str], rows: int, *, alone: bool = False
+) -> Iterator[None]:
     """Check the references of rows about to be added to a table at once, and not again one by one.
 
     Few rows, a server that does not allow it, a trigger that would be left out or a reference that leads nowhere: then
@@ -29,11 +32,12 @@ def checked_references(run: Run, table: str, source: str, references: Mapping[st
         source: the table they come from.
         references: column of the source -> table it refers to.
         rows: how many there are.
+        alone: nobody else can look into the table until the end of the transaction.
     """
     if (
         rows < MANY_ROWS
         or not _may_skip(run, table)
-        or not all(_locked(run, source, *pair) for pair in references.items())
+        or not all(_are_kept(run, source, *pair, lock="" if alone else "FOR KEY SHARE") for pair in references.items())
     ):
         yield
         return
@@ -44,14 +48,14 @@ def checked_references(run: Run, table: str, source: str, references: Mapping[st
 
 
 @contextmanager
-def filled_before_indexed(run: Run, table: str, rows: int) -> Iterator[None]:
-    """Fill an empty table without its indexes and make them afterwards, each in one go.
+def filled_before_indexed(run: Run, table: str, rows: int) -> Iterator[bool]:
+    """Fill an empty table without its indexes and make them afterwards, each in one go; says whether it is so.
 
     Part of the transaction, so a failure leaves them in place. The table is locked meanwhile, which is no loss while
     there is nothing in it. Unless it is empty, the role owns it and nobody is at it, the indexes stay.
     """
     if rows < FIRST_ROWS or run.dry_run or not _is_ours_alone(run, table):
-        yield
+        yield False
         return
     constraints = run.query(
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
@@ -67,7 +71,7 @@ def filled_before_indexed(run: Run, table: str, rows: int) -> Iterator[None]:
     )
     for name, _definition in indexes:
         run.sql("DROP INDEX {name}", name=quote(name))
-    yield
+    yield True
     run.sql("SET CONSTRAINTS ALL IMMEDIATE")  # no index can be made while checks of the new rows are outstanding
     run.sql("SET CONSTRAINTS ALL DEFERRED")
     for _name, definition in indexes:
@@ -106,20 +110,20 @@ def _may_skip(run: Run, table: str) -> bool:
     return bool(allowed) and not others
 
 
-def _locked(run: Run, source: str, column: str, target: str) -> bool:
-    """Lock the records referred to as a foreign key would; False if one of them is gone."""
+def _are_kept(run: Run, source: str, column: str, target: str, lock: str) -> bool:
+    """Lock the records referred to as a foreign key would, if asked to; False if one of them is gone."""
     try:
         with transaction.atomic():
             ((found, wanted),) = run.query(
                 """
                 WITH wanted AS MATERIALIZED (SELECT DISTINCT {column} AS id FROM {source} WHERE {column} IS NOT NULL),
-                held AS MATERIALIZED (
-                    SELECT t.id FROM {target} t WHERE t.id IN (SELECT id FROM wanted) FOR KEY SHARE)
+                held AS MATERIALIZED (SELECT t.id FROM {target} t WHERE t.id IN (SELECT id FROM wanted) {lock})
                 SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM wanted)
                 """,
                 column=column,
                 source=source,
                 target=target,
+                lock=lock,
             )
     except DatabaseError:
         return False

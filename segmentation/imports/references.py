@@ -14,7 +14,7 @@ ACCOUNT_SYNONYMS = (
 
 # An external id counts before names and domains: it is the only one that cannot be shared.
 _ACCOUNTS = """
-WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref, lower({ref}) AS low FROM {rows} s WHERE {ref} <> ''),
+WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref FROM {rows} s WHERE {ref} <> ''),
 exact AS (
     SELECT r.ref, a.id FROM refs r
     JOIN segmentation_account a ON a.source_system = %(system)s AND a.external_id = r.ref
@@ -26,7 +26,7 @@ merged AS (  -- external ids of accounts that are part of another by now
     WHERE r.ref NOT IN (SELECT ref FROM exact)
 ),
 rest AS MATERIALIZED (
-    SELECT ref, low FROM refs WHERE ref NOT IN (SELECT ref FROM exact) AND ref NOT IN (SELECT ref FROM merged)
+    SELECT ref, lower(ref) AS low FROM refs WHERE ref NOT IN (SELECT ref FROM exact) AND ref NOT IN (SELECT ref FROM merged)
 ),
 named AS (
     SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON lower(a.name) = r.low
@@ -52,12 +52,14 @@ _STAGED_NAMED = """
 """
 
 _CONTACTS = """
-WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref, lower({ref}) AS low FROM {rows} s WHERE {ref} <> ''),
+WITH refs AS MATERIALIZED (SELECT DISTINCT {ref} AS ref FROM {rows} s WHERE {ref} <> ''),
 exact AS MATERIALIZED (
     SELECT r.ref, c.id, c.account_id FROM refs r
     JOIN segmentation_contact c ON c.source_system = %(system)s AND c.external_id = r.ref
 ),
-rest AS MATERIALIZED (SELECT ref, low FROM refs r WHERE NOT EXISTS (SELECT FROM exact e WHERE e.ref = r.ref)),
+rest AS MATERIALIZED (
+    SELECT ref, lower(ref) AS low FROM refs r WHERE NOT EXISTS (SELECT FROM exact e WHERE e.ref = r.ref)
+),
 mailed AS (
     SELECT r.ref, min(c.id) AS id, count(*) AS candidates, min(c.account_id) AS account_id
     FROM rest r JOIN segmentation_contact c ON lower(c.email) = r.low GROUP BY r.ref

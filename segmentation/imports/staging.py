@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from psycopg.copy import QueuedLibpqWriter
 
 from segmentation.errors import shorten
 from segmentation.imports.csv_files import BadLine
@@ -188,7 +189,9 @@ class Run:
         arrow_csv.write_csv(table, buffer, arrow_csv.WriteOptions(include_header=False))
         if self._copy_in is None:
             statement = f"COPY {ROWS} ({', '.join(quote(name) for name in arrays)}) FROM STDIN (FORMAT csv)"
-            self._copy_in = self.copying.enter_context(self.cursor.copy(statement))
+            driver = self.cursor.cursor
+            writer = QueuedLibpqWriter(driver)  # sends from a thread while the next batch is converted
+            self._copy_in = self.copying.enter_context(driver.copy(statement, writer=writer))
         self._copy_in.write(buffer.getbuffer())
 
     def end_copy(self) -> None:
