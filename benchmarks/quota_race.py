@@ -9,9 +9,10 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import quote
 
@@ -125,19 +126,26 @@ class Outcome:
 def race(world: World, port: int, *, writers: int, seed: int = 1) -> Outcome:
     """Propose every account once, from so many threads, each with a connection of its own, all at once.
 
-    What a writer is to send lies ready before the clock starts; teams and accounts come in random order.
+    What is to be sent lies ready before the clock starts, teams and accounts in random order; who has an answer sends
+    the next, so that no process of the server stands idle while another still has most of the writers.
     """
     tries = [(team, account) for team, accounts in world.accounts.items() for account in accounts]
     random.Random(seed).shuffle(tries)
-    parts = [[_request(world, team, account) for team, account in tries[n::writers]] for n in range(writers)]
+    requests: SimpleQueue[tuple[dict[str, str], bytes]] = SimpleQueue()
+    for team, account in tries:
+        requests.put(_request(world, team, account))
     ready, outcome, lock = threading.Barrier(writers + 1), Outcome(), threading.Lock()
 
-    def write(requests: Sequence[tuple[dict[str, str], bytes]]) -> None:
+    def write() -> None:
         line = http.client.HTTPConnection(HOST, port, timeout=MOST_SECONDS)
         found: Counter[tuple[int, str]] = Counter()
         strange: list[str] = []
         ready.wait(MOST_SECONDS)
-        for headers, body in requests:
+        while True:
+            try:
+                headers, body = requests.get_nowait()
+            except Empty:
+                break
             try:
                 status, content = _send(line, headers, body)
             except OSError as error:
@@ -153,7 +161,7 @@ def race(world: World, port: int, *, writers: int, seed: int = 1) -> Outcome:
             outcome.answers += found
             outcome.strange += strange
 
-    threads = [threading.Thread(target=write, args=[part], daemon=True) for part in parts]
+    threads = [threading.Thread(target=write, daemon=True) for _ in range(writers)]
     for thread in threads:
         thread.start()
     ready.wait(MOST_SECONDS)

@@ -33,7 +33,7 @@ class BodySerializer(serializers.Serializer[Any]):
             ValidationError: naming the fields that are wrong.
         """
         body = json_object(request)
-        refuse_unknown_names(body, cls().fields)
+        refuse_unknown_names(body, cls._declared_fields)
         found = cls(data=body, partial=partial, context={"request": request})
         found.is_valid(raise_exception=True)
         return dict(found.validated_data)

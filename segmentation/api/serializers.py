@@ -1,8 +1,8 @@
 """How records are shown, and how the records that are taken are described."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -22,6 +22,8 @@ _SOURCE_KEY = re.compile(r"([^:#]*)(?:([:#])(.*))?", re.DOTALL)
 class ShownSerializer(serializers.ModelSerializer[Any]):
     """A record as it is shown; what is taken is checked by the one writer of records."""
 
+    _shared: ClassVar["ShownSerializer"]
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         found = super().get_fields()
         model = self.Meta.model._meta.model_name or ""  # type: ignore[attr-defined]
@@ -29,6 +31,16 @@ class ShownSerializer(serializers.ModelSerializer[Any]):
             field.read_only, field.required = True, False
             field.help_text = help_of(model, name) or field.help_text
         return found
+
+    @classmethod
+    def shown(cls, rows: Iterable[Any]) -> list[Any]:
+        """Return rows as they are shown, where no field depends on the request.
+
+        The fields are made once and not for every answer, which takes longer than to fill them.
+        """
+        if "_shared" not in cls.__dict__:
+            cls._shared = cls()
+        return [cls._shared.to_representation(row) for row in rows]
 
 
 class ReferenceSerializer(serializers.Serializer[Any]):

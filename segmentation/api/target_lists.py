@@ -41,7 +41,7 @@ from segmentation.models import (
     TargetList,
 )
 from segmentation.models.choices import HOLDING_STATES, QuotaKind
-from segmentation.selectors.access import is_limited, own_teams, visible_to
+from segmentation.selectors.access import is_limited, own_team_rows, own_teams, visible_to
 from segmentation.selectors.account_references import find_accounts
 from segmentation.selectors.own_accounts import proposable as team_proposable
 from segmentation.selectors.own_accounts import withdrawable
@@ -316,10 +316,10 @@ def asking_team(given: SalesTeam | None, user: Any) -> SalesTeam | None:
     """
     if given is not None or not is_limited(user):
         return given
-    teams = own_teams(user) or frozenset()
+    teams = own_team_rows(user)
     if len(teams) != 1:
         raise serializers.ValidationError({"team": [_("Say for which of your sales teams.")]}, code="required")
-    return SalesTeam.objects.get(pk__in=teams)
+    return teams[0]
 
 
 class ListBody(WhyBody):
@@ -463,14 +463,14 @@ class ListMembershipViewSet(ListMixin, StrictViewSet):
             given = self.bodies[self.action].read(request)
             if "accounts" in given:
                 accounts = proposable if self.action == "propose" else visible_accounts_of
-                given["accounts"] = find_accounts(given["accounts"], accounts(request.user))
+                # What else they are is read again by the service, under lock.
+                given["accounts"] = find_accounts(given["accounts"], accounts(request.user).only("pk"))
             if "memberships" in given:
                 rows = self.get_queryset()
                 reach = withdrawable(rows, request.user) if self.action == "withdraw" else rows
                 given["memberships"] = rows_of(reach, given["memberships"], "memberships")
-            return Response(
-                {"changed": MembershipSerializer(_shown_rows(self, verb(**given, user=request.user)), many=True).data}
-            )
+            changed = _shown_rows(self, verb(**given, user=request.user))
+            return Response({"changed": MembershipSerializer.shown(changed)})
 
         return once(request, work)
 

@@ -2,8 +2,8 @@
 
 PostgreSQL looks up every reference of every new row at the end of the transaction, which takes longer than writing the
 rows. When thousands of rows refer to few records it is enough to lock each of those once: what the check would do, and
-what keeps them from being deleted meanwhile. Where the table that gets the rows is locked against everybody it is enough
-to see that they are there: who deletes one must look into that table for rows that refer to it, and waits.
+what keeps them from being deleted meanwhile. Where the table that gets the rows is locked against everybody it is
+enough to see that they are there: who deletes one must look into that table for rows that refer to it, and waits.
 """
 
 from collections.abc import Iterator, Mapping

@@ -26,7 +26,8 @@ merged AS (  -- external ids of accounts that are part of another by now
     WHERE r.ref NOT IN (SELECT ref FROM exact)
 ),
 rest AS MATERIALIZED (
-    SELECT ref, lower(ref) AS low FROM refs WHERE ref NOT IN (SELECT ref FROM exact) AND ref NOT IN (SELECT ref FROM merged)
+    SELECT ref, lower(ref) AS low FROM refs
+    WHERE ref NOT IN (SELECT ref FROM exact) AND ref NOT IN (SELECT ref FROM merged)
 ),
 named AS (
     SELECT r.ref, a.id FROM rest r JOIN segmentation_account a ON lower(a.name) = r.low

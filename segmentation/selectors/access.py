@@ -87,9 +87,14 @@ def own_teams(user: Any) -> Teams | None:
         return frozenset()
     if user.is_superuser or not user.has_perm(OWN_TEAMS) or user.has_perm(EVERY_TEAM):
         return None
-    if not hasattr(user, "_own_teams"):  # as long as Django keeps the user's rights
-        user._own_teams = frozenset(user.sales_teams.values_list("pk", flat=True))
-    teams: Teams = user._own_teams
+    return frozenset(team.pk for team in own_team_rows(user))
+
+
+def own_team_rows(user: Any) -> list[SalesTeam]:
+    """The sales teams a user is a member of, by key; read once for as long as Django keeps the user's rights."""
+    if not hasattr(user, "_own_teams"):
+        user._own_teams = list(user.sales_teams.order_by("key"))
+    teams: list[SalesTeam] = user._own_teams
     return teams
 
 

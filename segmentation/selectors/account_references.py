@@ -94,6 +94,8 @@ def find_accounts(references: Sequence[Any], accounts: QuerySet[Account], field:
                 remedy=_("Give its primary key as a number, or its external id, domain or exact name as a text."),
             )
     by_key = accounts.in_bulk(numbers | {key for word in words if (key := _key_in(word))})
+    if not words and numbers <= by_key.keys():
+        return [by_key[number] for number in dict.fromkeys(references)]
     plain = [word for word in words if not _prefixed(word)]
     external = accounts_by_external_id({*words, *(word.removeprefix("id:") for word in words)}, accounts)
     domains, names = accounts_by_domain(plain, accounts), accounts_by_name(plain, accounts)

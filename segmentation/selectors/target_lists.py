@@ -111,10 +111,19 @@ def with_counts(lists: QuerySet[TargetList], rows: QuerySet[ListMembership] | No
 
 def places_held(team: SalesTeam, rep_id: int | None = None) -> int:
     """How many accounts hold a place of the team now, or a place of one of its reps."""
+    return places_held_with(team, rep_id, ())[0]
+
+
+def places_held_with(team: SalesTeam, rep_id: int | None, accounts: Collection[int]) -> tuple[int, int]:
+    """How many accounts hold a place now, and how many of these accounts (primary keys) are among them."""
     held = ListMembership.objects.filter(team=team, end_at__isnull=True, state__in=HOLDING_STATES)
     if rep_id is not None:
         held = held.filter(rep=rep_id)
-    return held.order_by().values("account").distinct().count()
+    found = held.aggregate(
+        all=Count("account", distinct=True),
+        these=Count("account", distinct=True, filter=Q(account__in=list(accounts))),
+    )
+    return found["all"], found["these"]
 
 
 @dataclass(frozen=True)

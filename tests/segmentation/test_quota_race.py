@@ -8,7 +8,7 @@ from django.db import connections
 
 from segmentation.errors import ProblemError
 from segmentation.models import Account, ListMembership, SalesQuota, SalesTeam, TargetList
-from segmentation.selectors.target_lists import places_held
+from segmentation.selectors.target_lists import places_held, places_held_with
 from segmentation.services import target_lists as services
 from segmentation.services.target_lists import quotas
 
@@ -22,11 +22,11 @@ def slow_counting(monkeypatch):
     """Counting takes a moment, so that who is not kept waiting decides by what is no longer true."""
 
     def counted(*args):
-        held = places_held(*args)
+        held = places_held_with(*args)
         time.sleep(0.03)
         return held
 
-    monkeypatch.setattr(quotas, "places_held", counted)
+    monkeypatch.setattr(quotas, "places_held_with", counted)
 
 
 def race(accounts, team, target_list):

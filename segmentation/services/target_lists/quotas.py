@@ -7,9 +7,9 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ConflictError, InvalidValueError
-from segmentation.models import Account, ListMembership, SalesQuota, SalesTeam
-from segmentation.models.choices import HOLDING_STATES, USUAL_PLACES, QuotaKind
-from segmentation.selectors.target_lists import places_held
+from segmentation.models import Account, SalesQuota, SalesTeam
+from segmentation.models.choices import USUAL_PLACES, QuotaKind
+from segmentation.selectors.target_lists import places_held_with
 from segmentation.services.target_lists.errors import QuotaExceededError
 
 
@@ -34,13 +34,9 @@ def locked_quotas(team: SalesTeam, rep: User | None) -> list[SalesQuota]:
 
 def refuse_beyond(quotas: Iterable[SalesQuota], team: SalesTeam, accounts: dict[int, Account]) -> None:
     """Raise QuotaExceededError when the accounts do not fit into the places left. One on two lists takes one place."""
-    holding = ListMembership.objects.filter(
-        team=team, end_at__isnull=True, state__in=HOLDING_STATES, account__in=accounts
-    )
     for quota in quotas:
-        mine = holding if quota.rep_id is None else holding.filter(rep=quota.rep_id)
-        wanted = len(accounts) - mine.order_by().values("account").distinct().count()
-        left = quota.places - places_held(team, quota.rep_id)
+        held, before = places_held_with(team, quota.rep_id, accounts)
+        wanted, left = len(accounts) - before, quota.places - held
         if wanted > left:
             raise QuotaExceededError(
                 _("%(wanted)d places are asked for and %(left)d of %(value)s are left to %(who)s."),
