@@ -15,7 +15,8 @@ class ScoringConfig(AppConfig):
         import scoring.services.roles  # noqa: F401 - these register what they hold
         from scoring.engine.restrictions import use_lists
         from scoring.facts.activities import SENIORITIES, outcomes
-        from scoring.models import ActivityType, Side
+        from scoring.facts.intent import keyword_names, topic_names
+        from scoring.models import ActivityType, IntentTopic, Side
         from segmentation.models import BuyingRole, Department
         from segmentation.services.roles import sync_after_migrate
 
@@ -30,6 +31,9 @@ class ScoringConfig(AppConfig):
             departments=lambda: {value: str(label) for value, label in Department.choices},
             buying_roles=lambda: {value: str(label) for value, label in BuyingRole.choices},
             outcomes=outcomes,
+            topics=topic_names,
+            topic_kinds=lambda: {value: str(label) for value, label in IntentTopic.Kind.choices},
+            keywords=keyword_names,
         )
         # After Django has created the rights of the app.
         post_migrate.connect(sync_after_migrate, sender=self)

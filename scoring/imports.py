@@ -7,6 +7,7 @@ import pyarrow as pa
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from scoring import intent_imports  # noqa: F401 - registers itself
 from scoring.models import Activity, ActivityType, Outcome, Side
 from segmentation.errors import closest
 from segmentation.imports.bulk import FIRST_ROWS, checked_references, filled_before_indexed

@@ -15,6 +15,7 @@ from unfold.views import ChangeList
 
 from journey.admin.assessments import FitMixin, fit_summary
 from journey.admin.groups import group_context
+from journey.admin.intent import interest_rows
 from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
 from journey.admin.timeline import change_rows, days_text, figure, stay_rows, when
 from journey.models import StageInterval
@@ -22,6 +23,7 @@ from journey.selectors.groups import group_sizes
 from journey.selectors.overview import ShownVersion, first_shown, stays_at
 from journey.selectors.timeline import LISTED, timeline
 from scoring.admin.activities import SIDE_COLOURS
+from scoring.admin.intent import IntentSignalInline
 from scoring.models import Side
 from segmentation.admin.accounts import AccountAdmin as PlainAccountAdmin
 from segmentation.admin.base import QuietChangeList, admin_url, chip
@@ -84,7 +86,13 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
 
     list_display = ["account", "stage", "since", "tier_label", "relationship", "industry", "region", "owner"]
     list_filter = [StageFilter, *PlainAccountAdmin.list_filter]
-    inlines = [PlainAccountAdmin.inlines[0], OpportunityInline, CustomerPeriodInline, *PlainAccountAdmin.inlines[1:]]
+    inlines = [
+        PlainAccountAdmin.inlines[0],
+        OpportunityInline,
+        CustomerPeriodInline,
+        IntentSignalInline,
+        *PlainAccountAdmin.inlines[1:],
+    ]
     actions = [*PlainAccountAdmin.actions, *FitMixin.actions]
     change_form_outer_after_template = "admin/segmentation/account/after.html"
     change_form_outer_before_template = "admin/segmentation/account/timeline.html"
@@ -119,15 +127,23 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
         line = SimpleLazyObject(lambda: self.line_context(request, object_id))
         fits = SimpleLazyObject(lambda: self.fits(request, object_id))
         group = SimpleLazyObject(lambda: self.group(request, object_id))
-        more = dict.fromkeys(("line", "fits", "group"))
+        intent = SimpleLazyObject(lambda: self.intent(request, object_id))
+        more = dict.fromkeys(("line", "fits", "group", "intent"))
         if object_id:
-            more = {"line": line, "fits": fits, "group": group}
+            more = {"line": line, "fits": fits, "group": group, "intent": intent}
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     def group(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
         """Return the group the account belongs to; None for one that stands alone."""
         account = self.get_object(request, str(object_id))
         return group_context(request, account) if account and self.has_view_permission(request, account) else None
+
+    def intent(self, request: HttpRequest, object_id: str | None) -> list[dict[str, Any]]:
+        """Return what the account looks into, for those who may see its signals."""
+        if not request.user.has_perm("scoring.view_intentsignal"):  # type: ignore[union-attr]
+            return []
+        account = self.get_object(request, str(object_id))
+        return interest_rows(account) if account and self.has_view_permission(request, account) else []
 
     def fits(self, request: HttpRequest, object_id: str | None) -> list[dict[str, Any]]:
         """Return the fit by each published profile, for those who may see it."""

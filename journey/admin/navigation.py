@@ -99,6 +99,21 @@ GROUPS: list[tuple[Any, list[Page]]] = [
         ],
     ),
     (
+        _("Intent"),
+        [
+            Page(
+                _("Surging accounts"),
+                "local_fire_department",
+                "scoring_intenttopic",
+                "scoring.intenttopic",
+                view="surges",
+                right="scoring.view_intentsignal",
+            ),
+            Page(_("Topics and keywords"), "sell", "scoring_intenttopic", "scoring.intenttopic"),
+            Page(_("Intent signals"), "sensors", "scoring_intentsignal", "scoring.intentsignal"),
+        ],
+    ),
+    (
         _("Journey"),
         [
             Page(

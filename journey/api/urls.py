@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from journey.api.costs import CostViewSet
 from journey.api.groups import AccountGroupViewSet
+from journey.api.intent import IntentSurgeViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
@@ -24,5 +25,6 @@ router.register("segments", SegmentViewSet, basename="segment")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("target-lists/<slug:key>/upkeep/", UpkeepViewSet.as_view({"get": "retrieve"}), name="target-list-upkeep"),
+    path("intent-surges/", IntentSurgeViewSet.as_view({"get": "surging"}), name="intent-surges"),
     *router.urls,
 ]

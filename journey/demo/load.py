@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from journey.demo.catalogue import TYPES
 from journey.demo.costs import write_costs, write_rates
 from journey.demo.curated import write_curation
+from journey.demo.intent import write_intent
 from journey.demo.parameters import DemoParameters
 from journey.demo.tables import SOURCE, Columns, Ids, WorldTables
 from journey.demo.words import TEAMS
@@ -203,6 +204,8 @@ def _write(cursor: CursorWrapper, world: World, said: Callable[[str], None]) -> 
     fill(Activity, "activities", made.activities(), len(world.activities))
     rows["costs"] = write_costs(world.parameters, SOURCE)
     write_rates(world.parameters)
+    said(_("Writing intent signals"))
+    rows["intent_signals"] = write_intent(world.parameters, world.opportunities, made.ids.account, SOURCE)
     said(_("Writing lists, checklists and answers"))
     rows |= write_curation(world.parameters, world.curation, made.ids.account)
     # The triggers that note whose facts changed were off: everything did.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from journey.engine.deals import CUSTOMER_PERIODS, DEALS
 from scoring.engine.activities import ACTIVITIES
+from scoring.engine.intent import INTENT
 from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
@@ -56,6 +57,8 @@ def evidence(facts: Facts) -> Evidence:
 
     if ACTIVITIES in facts.tables:
         add(facts.tables[ACTIVITIES].rows, facts.tables[ACTIVITIES].time)
+    if INTENT in facts.tables:
+        add(facts.tables[INTENT].rows, facts.tables[INTENT].time)
     if DEALS in facts.tables:
         deals = facts.tables[DEALS]
         add(deals.rows, deals.time, np.where(deals.dated, 2, 1).astype(np.int8))

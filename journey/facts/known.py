@@ -18,13 +18,13 @@ from journey.engine.metrics.table import StayTable, make_table
 from journey.facts.loading import Needs, all_facts, weighted
 from journey.models import CustomerPeriod, Opportunity, OpportunityChange, Stage
 from scoring.facts.store import FactStore
-from scoring.models import Activity
+from scoring.models import Activity, IntentSignal
 from segmentation.engine.resolve import compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules
 from segmentation.models import Account, AccountFlag, Contact, ListMembership
 from segmentation.services.snapshots import one_snapshot
 
-_RECORDED: tuple[Any, ...] = (Activity, Opportunity, OpportunityChange)
+_RECORDED: tuple[Any, ...] = (Activity, IntentSignal, Opportunity, OpportunityChange)
 _PERIODS: tuple[Any, ...] = (AccountFlag, ListMembership)
 _TRACKED: tuple[Any, ...] = (Account, Contact)
 

@@ -12,7 +12,9 @@ from journey.engine.deals import CUSTOMER_PERIODS, DEALS, DealTable
 from journey.engine.kinds.stage import STAGES, InStage
 from journey.facts.deals import read_customer_periods, read_deals, read_stages
 from scoring.engine.activities import ACTIVITIES, ActivityTable, with_weights
+from scoring.engine.intent import INTENT, IntentTable
 from scoring.facts.activities import Owner, read_activities
+from scoring.facts.intent import first_signals, read_intent
 from scoring.facts.store import SHARDS, FactStore
 from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import DatedField, Facts, Periods, Rows
@@ -63,6 +65,10 @@ def read_entities(connection: Any, unit: str, ids: Int64s | None = None) -> Enti
         params,
     )
     rows = rows[np.lexsort([rows["id"], _shard(rows["id"], rows["account"], unit)])]
+    if unit == "account":  # a signal is a fact: a history begins with it
+        first = first_signals(connection, rows["id"], some=ids is not None)
+        rows["known"] |= first < rows["created"]
+        rows["created"] = np.minimum(first, rows["created"])
     return Entities(*(np.ascontiguousarray(rows[name]) for name in _CREATED))
 
 
@@ -228,6 +234,8 @@ def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, 
         tables[TARGET_LISTS] = (_picked(periods, index), pairs)
     if CUSTOMER_PERIODS in needs.tables:
         tables[CUSTOMER_PERIODS] = _picked(read_customer_periods(connection, accounts, some), index)
+    if INTENT in needs.tables:
+        tables[INTENT] = _picked(read_intent(connection, accounts, some), index)
     if STAGES in needs.tables:
         periods, keys = read_stages(connection, accounts, needs.stages, some)
         tables[STAGES] = (_picked(periods, index), keys)
@@ -255,7 +263,7 @@ def _picked(table: Any, index: Int64s) -> Any:
         )
     if isinstance(table, MembershipTable):
         return replace(table, periods=_picked(table.periods, index), computed={})
-    if isinstance(table, Periods | DealTable):
+    if isinstance(table, Periods | DealTable | IntentTable):
         return replace(table, rows=pick(table.rows, index))
     raise TypeError(type(table))
 

@@ -1,5 +1,5 @@
-"""The admin pages of activity types and activities."""
+"""The admin pages of activity types and activities, and of intent."""
 
-from scoring.admin import activities
+from scoring.admin import activities, intent
 
-__all__ = ["activities"]
+__all__ = ["activities", "intent"]

@@ -1,7 +1,8 @@
 """How the facts of this app belong to sales teams: see `segmentation.selectors.access`."""
 
-from scoring.models import Activity, ActivityType
+from scoring.models import Activity, ActivityType, IntentSignal, IntentTopic
 from segmentation.selectors.access import limit_by_account, open_to_all
 
 limit_by_account(Activity)
-open_to_all(ActivityType)
+limit_by_account(IntentSignal)
+open_to_all(ActivityType, IntentTopic)

@@ -19,6 +19,7 @@ FLAGS = {
     "out_of_order": _("older than a row further up of the same account or deal"),
     "unexpected_value": _("value that the mapping does not list; kept as it is"),
     "replaced_value": _("value replaced by the mapping"),
+    "unknown_account": _("of a company that is no account yet; counts once there is one"),
     "unknown_parent": _("parent company not found; a later import can find it"),
     "unmapped_stage": _("CRM stage without meaning; gives no verdict until somebody maps it"),
 }

@@ -94,7 +94,7 @@ class Target:
 
 _targets: dict[str, Target] = {}
 _found: list[bool] = []
-_order = ("accounts", "contacts", "activities", "opportunities", "opportunity-changes")
+_order = ("accounts", "contacts", "activities", "opportunities", "opportunity-changes", "intent-signals")
 
 
 def register(target: type[Target]) -> type[Target]:

@@ -14,6 +14,7 @@ class ImportTarget(models.TextChoices):
     OPPORTUNITY_CHANGES = "opportunity-changes", _("Opportunity changes")
     LIST_MEMBERS = "list-members", _("Members of target account lists")
     COSTS = "costs", _("Costs")
+    INTENT_SIGNALS = "intent-signals", _("Intent signals")
 
 
 class ImportMapping(models.Model):

@@ -18,7 +18,7 @@ from journey.demo.load import DemoConflictError, DemoRequest, load_demo
 from journey.demo.words import TEAMS
 from journey.demo.world import build_world
 from journey.models import Cost, CrmStage, CustomerPeriod, Opportunity, OpportunityChange
-from scoring.models import Activity, ActivityType
+from scoring.models import Activity, ActivityType, IntentSignal
 from scoring.ready_made import ACTIVITY_TYPES
 from segmentation.models import (
     Account,
@@ -92,6 +92,7 @@ def test_all_rows_arrive_and_the_tables_stay_as_they_were(monkeypatch: pytest.Mo
         "disqualifications": AccountFlag.objects.count(),
         "activities": Activity.objects.count(),
         "costs": Cost.objects.count(),
+        "intent_signals": IntentSignal.objects.count(),
         "list_memberships": ListMembership.objects.count(),
         "disqualification_requests": DisqualificationRequest.objects.count(),
         "profile_answers": IcpAnswer.objects.count(),

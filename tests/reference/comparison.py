@@ -119,6 +119,8 @@ def check_measure(criterion: EngineCriterion, reference: Criterion, facts: Facts
             figure = reference.times(instant)
         case "engagement_score":
             figure = reference.score(instant)
+        case "intent_surge":
+            figure = reference.surge_figures(instant)[0]
     if figure is not None and (measure.value is None or abs(measure.value - figure) > 1e-9 * max(1, figure)):
         raise Difference(f"{where}: the reference has the figure {figure}")
 
@@ -181,7 +183,7 @@ def smallest(
 
 
 def _smaller(history: History, document: Mapping[str, Any]) -> Iterator[Case]:
-    for name in ("activities", "deals", "flags", "lists", "customer", "stages", "segments"):
+    for name in ("activities", "deals", "flags", "lists", "customer", "stages", "segments", "signals"):
         facts = getattr(history, name)
         for i in range(len(facts)):
             yield replace(history, **{name: facts[:i] + facts[i + 1 :]}), document

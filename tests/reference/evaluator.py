@@ -21,6 +21,7 @@ from tests.reference.histories import (
     DAY,
     SECOND,
     SENIORITIES,
+    TOPICS,
     TYPES,
     Activity,
     DealChange,
@@ -34,6 +35,7 @@ ENGAGEMENT_KINDS = ("engaged_minutes", "engaged_people", "activity_count", "meet
 OPEN = ("identified", "active", "intent")  # in order of advancement
 
 _LIMITS = {"sides": (), "types": (), "categories": (), "min_seniority": None, "departments": (), "buying_roles": ()}
+_TOPIC_LIMITS = {"topics": (), "topic_kinds": (), "keywords": (), "origin": None, "min_strength": None}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "engaged_minutes": {"comparator": ">", "window_days": 90, **_LIMITS},
     "engaged_people": {"count": "person", "comparator": ">", "minutes": 0, "window_days": 90, **_LIMITS},
@@ -45,6 +47,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "list": {"states": ("active", "recycling")},
     "segment": {},
     "icp_fit": {"grades": (), "score": None},
+    "intent": {"times": 1, "window_days": 90, **_TOPIC_LIMITS},
+    "intent_surge": {
+        "recent_days": 7,
+        "baseline_days": 56,
+        "least": 3,
+        "ratio": 2,
+        "chance_percent": 1,
+        **_TOPIC_LIMITS,
+    },
     "stage": {},
     "opportunity_open": {"groups": (), "crm_stages": ()},
     "opportunity_won": {"within_days": None},
@@ -273,6 +284,53 @@ class Criterion:
 
     def _stage_candidates(self) -> set[int]:
         return _bounds(self.history.stages)
+
+    # --- Intent ----------------------------------------------------------------------------------------------------
+
+    def signals(self, after: int | None, until: int) -> int:
+        """How many signals the limits let through that came after one instant, until another."""
+        p = self.p
+        return sum(
+            s.amount
+            for s in self.history.signals
+            if (after is None or s.time > after)
+            and s.time <= until
+            and (not p["topics"] or s.topic in p["topics"])
+            and (not p["topic_kinds"] or TOPICS[s.topic] in p["topic_kinds"])
+            and (not p["keywords"] or s.keyword in p["keywords"])
+            and (p["origin"] is None or s.own == (p["origin"] == "own"))
+            and (p["min_strength"] is None or (s.strength is not None and s.strength >= p["min_strength"]))
+        )
+
+    def _intent(self, instant: int) -> Answer:
+        days = self.p["window_days"]
+        return self.signals(None if days is None else instant - days * DAY, instant) >= self.p["times"]
+
+    def _intent_candidates(self) -> set[int]:
+        times = {s.time for s in self.history.signals}
+        days = self.p["window_days"]
+        return times if days is None else times | {t + days * DAY for t in times}
+
+    def surge_figures(self, instant: int) -> tuple[int, int]:
+        """The signals of the recent days, and those of the baseline before them."""
+        between = instant - self.p["recent_days"] * DAY
+        return self.signals(between, instant), self.signals(between - self.p["baseline_days"] * DAY, between)
+
+    def _intent_surge(self, instant: int) -> Answer:
+        recent, earlier = self.surge_figures(instant)
+        days, before = self.p["recent_days"], self.p["baseline_days"]
+        if recent < self.p["least"]:
+            return False
+        if Fraction(recent, days) < Fraction(Decimal(str(self.p["ratio"]))) * Fraction(earlier, before):
+            return False
+        # Of all signals each is recent with this probability; so many of them, or more, by chance alone:
+        share, total = Fraction(days, days + before), recent + earlier
+        by_chance = sum(math.comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(recent, total + 1))
+        return by_chance <= Fraction(Decimal(str(self.p["chance_percent"]))) / 100
+
+    def _intent_surge_candidates(self) -> set[int]:
+        days, before = self.p["recent_days"] * DAY, self.p["baseline_days"] * DAY
+        return {s.time + shift for s in self.history.signals for shift in (0, days, days + before)}
 
     # --- Deals -----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from tests.reference.histories import (
     DAY,
     DEPARTMENTS,
     FLAG_KEYS,
+    KEYWORDS,
     LIST_KEYS,
     OTHER_STAGES,
     OUTCOMES,
@@ -24,12 +25,14 @@ from tests.reference.histories import (
     SECOND,
     SEGMENT_KEYS,
     SENIORITIES,
+    TOPICS,
     TYPES,
     Activity,
     DealChange,
     FieldHistory,
     History,
     Period,
+    Signal,
 )
 
 DAYS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 31, 90)
@@ -86,9 +89,11 @@ class Dice:
         customer = self._customer_periods(changes)
         stages = self._stage_periods()
         segments = self._segment_periods()
+        signals = self._signals()
         times = [
             *(a.time for a in activities),
             *(c.time for c in changes),
+            *(s.time for s in signals),
             *(p.start for p in (*flags, *lists, *customer, *stages, *segments)),
         ]
         first = min([*times, self.time()])
@@ -104,6 +109,7 @@ class Dice:
             customer=customer,
             stages=stages,
             segments=segments,
+            signals=signals,
             fits={key: self._field_history(FITS) for key in PROFILE_KEYS if self.chance(0.7)},
         )
 
@@ -134,6 +140,20 @@ class Dice:
                 )
             )
         return tuple(made)
+
+    def _signals(self) -> tuple[Signal, ...]:
+        few = [self.time() for _ in range(self.rng.randint(1, 4))]
+        return tuple(
+            Signal(
+                time=self.one(few) if self.chance(0.6) else self.time(),
+                topic=self.one(list(TOPICS)),
+                keyword=self.one(KEYWORDS),
+                amount=self.one((1, 1, 1, 2, 3, 9)),
+                strength=self.one((None, 0, 59, 60, 100)),
+                own=self.chance(0.3),
+            )
+            for _ in range(self.one((0, 0, 2, 4, 8, 14)))
+        )
 
     def _deal_changes(self) -> tuple[DealChange, ...]:
         if self.chance(0.15):
@@ -272,6 +292,33 @@ class Dice:
             made["buying_roles"] = self.some(ROLES, 1, 2)
         return made
 
+    def _topic_limits(self) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        if self.chance(0.25):
+            made["topics"] = self.some(list(TOPICS), 1, 2)
+        if self.chance(0.15):
+            made["topic_kinds"] = [self.one(("category", "competitor"))]
+        if self.chance(0.15):
+            made["keywords"] = self.some(("cloud erp", "price"), 1, 2)
+        if self.chance(0.15):
+            made["origin"] = self.one(("own", "other"))
+        if self.chance(0.15):
+            made["min_strength"] = self.one((0, 60))
+        return made
+
+    def _intent(self) -> dict[str, Any]:
+        return {"times": self.one((1, 1, 2, 3, 5)), "window_days": self._span(), **self._topic_limits()}
+
+    def _intent_surge(self) -> dict[str, Any]:
+        return {
+            "recent_days": self.one((*SPANS, _LEFT_OUT)),
+            "baseline_days": self.one((*SPANS, _LEFT_OUT)),
+            "least": self.one((2, 2, 3, 5, _LEFT_OUT)),
+            "ratio": self.one((1, 1, 1.5, 3, _LEFT_OUT)),
+            "chance_percent": self.one((20, 20, 12.5, 5, _LEFT_OUT)),
+            **self._topic_limits(),
+        }
+
     def _outcomes(self, least: int) -> Any:
         return _LEFT_OUT if self.chance(0.5) else self.some(OUTCOMES, least, 2)
 
@@ -378,6 +425,8 @@ _PARAMS = {
         "profile": dice.one(PROFILE_KEYS),
         **dice.one(({"grades": ("A", "B")}, {"score": 60}, {"grades": ("B",), "score": 70.5}, {"grades": ("C", "D")})),
     },
+    "intent": Dice._intent,
+    "intent_surge": Dice._intent_surge,
     "stage": lambda dice: {"journey": "other", "stage": dice.one(("aware", "mqa"))},
     "opportunity_open": Dice._open,
     "opportunity_won": lambda dice: {"within_days": dice._span(0.2, 0.2)},

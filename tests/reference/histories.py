@@ -14,6 +14,7 @@ import numpy as np
 from journey.engine.deals import CUSTOMER_PERIODS, DEALS, STATES, DealTable
 from journey.engine.kinds.stage import STAGES
 from scoring.engine.activities import ACTIVITIES, ActivityTable, Classes, TypeFacts
+from scoring.engine.intent import INTENT, IntentTable, SignalClass
 from segmentation.engine.facts import NEVER, DatedField, Facts, Periods, Rows
 from segmentation.engine.kinds.field import FIELDS
 from segmentation.engine.kinds.flag import FLAGS
@@ -75,6 +76,9 @@ SEGMENT_KEYS = ("big", "keen")
 SEGMENT_STATES = tuple((key, sure) for key in SEGMENT_KEYS for sure in (True, False))
 PROFILE_KEYS = ("default", "second")
 OTHER_STAGES = ("other/aware", "other/mqa")
+# Topics of intent with their kinds, and keywords, which any of them may have.
+TOPICS = {"erp": "category", "rival": "competitor"}
+KEYWORDS = ("", "cloud erp", "price")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +103,18 @@ class DealChange:
     deal: int = 1
     stage: str | None = None
     seq: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """The account looked into a topic, so many times; strength None is not known. own: made of an activity."""
+
+    time: int
+    topic: str = "erp"
+    keyword: str = ""
+    amount: int = 1
+    strength: int | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +148,7 @@ class History:
     stages: tuple[Period, ...] = ()
     segments: tuple[Period, ...] = ()  # keys are pairs of segment and whether membership is known
     fits: dict[str, FieldHistory] = field(default_factory=dict)  # by profile, pairs of score and grade
+    signals: tuple[Signal, ...] = ()
 
 
 # --- Into arrays ---------------------------------------------------------------------------------------------------
@@ -158,6 +175,7 @@ def facts_of(histories: Sequence[History], rng: random.Random | None = None) -> 
         tables={
             ACTIVITIES: _activity_table(histories, arrange),
             DEALS: _deal_table(histories, arrange),
+            INTENT: _intent_table(histories, arrange),
             FIELDS: {name: _dated_field([h.fields.get(name) for h in histories], arrange) for name in FIELD_TYPES},
             ASSESSMENTS: {key: _dated_field([h.fits.get(key) for h in histories], arrange) for key in PROFILE_KEYS},
             SEGMENTS: MembershipTable(_periods([h.segments for h in histories], SEGMENT_STATES, list)[0], SEGMENT_KEYS),
@@ -248,6 +266,33 @@ def _deal_table(histories: Sequence[History], arrange: Arrange) -> DealTable:
         deal_ids=np.array(ids, dtype=np.int64),
         stage_names=tuple(names),
         most_deals=most,
+    )
+
+
+def _intent_table(histories: Sequence[History], arrange: Arrange) -> IntentTable:
+    classes = arrange(
+        SignalClass(topic, kind, keyword, own)
+        for topic, kind in TOPICS.items()
+        for keyword in KEYWORDS
+        for own in (True, False)
+    )
+    columns: dict[str, list[int]] = {"time": [], "amount": [], "strength": [], "number": []}
+    begin, end = [], []
+    for history in histories:
+        begin.append(len(columns["time"]))
+        for s in sorted(arrange(history.signals), key=lambda s: s.time):
+            columns["time"].append(s.time)
+            columns["amount"].append(s.amount)
+            columns["strength"].append(-1 if s.strength is None else s.strength)
+            columns["number"].append(classes.index(SignalClass(s.topic, TOPICS[s.topic], s.keyword, s.own)))
+        end.append(len(columns["time"]))
+    return IntentTable(
+        rows=_rows(begin, end),
+        time=np.array(columns["time"], dtype=np.int64),
+        amount=np.array(columns["amount"], dtype=np.int64),
+        strength=np.array(columns["strength"], dtype=np.int32),
+        number=np.array(columns["number"], dtype=np.int32),
+        classes=tuple(classes),
     )
 
 

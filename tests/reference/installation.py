@@ -20,6 +20,7 @@ from tests.reference.histories import (
     DEPARTMENTS,
     FIELD_TYPES,
     FLAG_KEYS,
+    KEYWORDS,
     LIST_KEYS,
     OTHER_STAGES,
     OUTCOMES,
@@ -27,6 +28,7 @@ from tests.reference.histories import (
     ROLES,
     SEGMENT_KEYS,
     SENIORITIES,
+    TOPICS,
     TYPES,
 )
 
@@ -51,6 +53,9 @@ def installed() -> Iterator[None]:
                 "departments": _names(DEPARTMENTS),
                 "buying_roles": _names(ROLES),
                 "outcomes": _names(OUTCOMES),
+                "topics": _names(TOPICS),
+                "topic_kinds": _names(TOPICS.values()),
+                "keywords": _names(k for k in KEYWORDS if k),
             },
         )
         patch.setattr(

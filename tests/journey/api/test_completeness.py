@@ -7,6 +7,7 @@ from journey.api.journeys import JourneyViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
+from scoring.api.intent import IntentSignalViewSet, IntentTopicViewSet
 from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
 from segmentation.api.identity import DuplicateViewSet, MergeViewSet
 from segmentation.api.target_lists import (
@@ -19,9 +20,18 @@ from segmentation.api.target_lists import (
 from segmentation.api.views import AccountViewSet, ContactViewSet
 from segmentation.imports.targets import get_target
 
-RECORDS = [AccountViewSet, ContactViewSet, ActivityViewSet, OpportunityViewSet, OpportunityChangeViewSet, CostViewSet]
+RECORDS = [
+    AccountViewSet,
+    ContactViewSet,
+    ActivityViewSet,
+    IntentSignalViewSet,
+    OpportunityViewSet,
+    OpportunityChangeViewSet,
+    CostViewSet,
+]
 SETTINGS = [
     ActivityTypeViewSet,
+    IntentTopicViewSet,
     CrmStageViewSet,
     JourneyViewSet,
     TargetListViewSet,
