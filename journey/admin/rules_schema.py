@@ -9,7 +9,7 @@ from journey.engine.lists import known as journey_list
 from journey.models import Journey
 from scoring.engine.restrictions import known as scoring_list
 from segmentation.engine.criteria import Criterion, kinds
-from segmentation.engine.params import Choice, Number, Param
+from segmentation.engine.params import Choice, Number, Param, one_look
 from segmentation.facts.accounts import account_fields
 
 # Per cent of the engaged time that counts: the time of those who decide is worth more.
@@ -41,7 +41,8 @@ class _Lists:
 def editor_schema(journey: Journey | None = None) -> dict[str, Any]:
     """The kinds of criteria with their parameters, as JSON for the editor of a journey, whose stages are left out."""
     lists = _Lists()
-    described = [_kind(kind, lists) for kind in kinds().values()]
+    with one_look():
+        described = [_kind(kind, lists) for kind in kinds().values()]
     order = {"scoring": 0, "journey": 1, "segmentation": 2}
     described.sort(key=lambda kind: (order.get(kind["app"], 3), kind["group"], kind["label"]))
     stages: dict[str, list[list[str]]] = {}

@@ -8,6 +8,7 @@ import numpy as np
 from scoring.engine.intent import IntentTable, SignalClass
 from scoring.engine.keywords import Matcher, plain, rough_patterns
 from scoring.models import IntentTopic
+from segmentation.engine.params import remembered
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
@@ -15,14 +16,18 @@ from segmentation.facts.copying import read_rows
 _COLUMNS = {"account": "i8", "time": "time", "amount": "i4", "strength": "i4", "topic": "i8", "keyword": "i4"}
 
 
+def _topics() -> list[tuple[str, str, list[str]]]:
+    return list(IntentTopic.objects.values_list("key", "name", "keywords"))
+
+
 def topic_names() -> dict[str, str]:
     """Every topic: name by key."""
-    return dict(IntentTopic.objects.values_list("key", "name"))
+    return {key: name for key, name, _keywords in remembered(_topics)}
 
 
 def keyword_names() -> dict[str, str]:
     """Every keyword of a topic."""
-    return {word: word for words in IntentTopic.objects.values_list("keywords", flat=True) for word in words}
+    return {word: word for _key, _name, keywords in remembered(_topics) for word in keywords}
 
 
 def read_intent(

@@ -4,6 +4,7 @@ Addresses are taken from the resolver: a new one is walked by itself, or the tes
 other team carries `MARK`; a manager who walks the same way must find it.
 """
 
+import datetime as dt
 import json
 import re
 
@@ -17,8 +18,10 @@ from django.db import connection
 from django.db.models import ForeignKey
 from django.test import Client
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
 from journey.models import Cost, CustomerPeriod, ExchangeRate, History, Journey, JourneyVersion, StageInterval
+from scoring.models import IntentSignal, IntentTopic
 from segmentation.models import (
     Account,
     AccountFlag,
@@ -84,6 +87,10 @@ def team_world(team, mark, stages, history, version, everybody):
     member = ListMembership.objects.create(state="proposed", start_at=DAY0, set_by=user, rep=user, **common)
     asked = DisqualificationRequest.objects.create(asked_by=user, asked_at=DAY0, **common)
     kind = FlagType.objects.get(key="disqualified")
+    signal = IntentSignal.objects.create(
+        account=one, topic=IntentTopic.objects.get(key="topic"), company=mark, keyword=mark, source=mark,
+        occurred_at=timezone.now() - dt.timedelta(hours=1), number=5, source_key=f"crm:{mark}-S",
+    )  # fmt: skip
     flag = AccountFlag.objects.create(account=one, flag_type=kind, start_at=DAY0, end_at=day(1), reason=mark)
     period = CustomerPeriod.objects.create(account=one, product=mark, started_at=day(1))
     answer = IcpAnswer.objects.create(
@@ -96,7 +103,7 @@ def team_world(team, mark, stages, history, version, everybody):
     StageInterval.objects.create(
         history=history, entity_id=one.pk, account=one, stage=stages[mark == MARK], start_at=DAY0, is_first=True
     )
-    everybody += [one, person, done, deal, change, member, asked, flag, period, answer, fit, quota, team]
+    everybody += [one, person, done, deal, change, member, asked, flag, period, answer, fit, quota, team, signal]
     return one, person
 
 
@@ -107,6 +114,7 @@ def world():
     worlds.install()
     TargetList.objects.get_or_create(key="key-accounts", defaults={"name": "Key accounts"})
     MembershipReason.objects.get_or_create(key="fits", defaults={"name": "Fits"})
+    IntentTopic.objects.create(key="topic", name="Topic", keywords=["topic"])
     CustomField.objects.create(of="account", key="note", label="Note")
     version = IcpVersion.objects.select_related("profile").filter(state="published").first()
     journey = Journey.objects.create(key="ours", name="Ours", order=0)

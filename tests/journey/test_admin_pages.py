@@ -26,7 +26,7 @@ from journey.models import (
     StageMeaning,
 )
 from journey.services.assessments import assess
-from scoring.models import Activity, ActivityType
+from scoring.models import Activity, ActivityType, IntentSignal, IntentTopic
 from segmentation.models import (
     Account,
     AccountFlag,
@@ -79,6 +79,10 @@ def cast(admin_user):
     CustomerPeriod.objects.create(account=account, product=EVIL, started_at=NOON)
     Cost.objects.create(kind="media", first_day=NOON.date(), last_day=NOON.date(), amount=5, campaign=EVIL, note=EVIL)
     ExchangeRate.objects.create(currency="EUR", into="USD", day=NOON.date(), rate=1)
+    topic = IntentTopic.objects.create(key="evil", name=EVIL, description=EVIL, keywords=[EVIL])
+    IntentSignal.objects.create(
+        account=account, topic=topic, company=EVIL, keyword=EVIL[:80], source=EVIL, occurred_at=NOON, source_key="i1"
+    )
     flag = FlagType.objects.create(key="evil", name=EVIL)
     AccountFlag.objects.create(account=account, flag_type=flag, start_at=NOON, reason=EVIL, set_by=admin_user)
     listed = TargetList.objects.create(key="evil", name=EVIL, description=EVIL)
