@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from journey.errors import JourneyError
 from journey.models import Journey, Opportunity
 from segmentation.engine.params import is_storable
+from segmentation.errors import AmbiguousError, NotFoundError
 from segmentation.models import Account, Contact
 from segmentation.selectors.access import visible_to
-from segmentation.selectors.merges import accounts_once_called
+from segmentation.selectors.account_references import find_account
 
 
 def find_journey(key: str | None) -> Journey:
@@ -32,16 +33,18 @@ def find_journey(key: str | None) -> Journey:
     return journeys[key]
 
 
-_MODELS: dict[str, Any] = {"account": Account, "contact": Contact, "opportunity": Opportunity}
+_MODELS: dict[str, Any] = {"contact": Contact, "opportunity": Opportunity}
 
 
 def find_entity(unit: str, words: str, user: Any = None) -> Any:
     """An account (contact, opportunity) by external id, domain or e-mail address, name, or primary key.
 
     Words that fit several, whichever way, are refused; `id:7` is the external id 7 and `#7` the primary key 7, and
-    nothing else. A user finds what this user may see; None finds everything. Raises JourneyError when nothing or more
-    than one is found.
+    nothing else. A user finds what this user may see; None finds everything. Raises NotFoundError or AmbiguousError
+    when nothing or more than one is found.
     """
+    if unit == "account":
+        return find_account(words, visible_to(Account.objects.all(), user))
     model = _MODELS[unit]
     found = []
     if words.strip() and is_storable(words):
@@ -49,9 +52,8 @@ def find_entity(unit: str, words: str, user: Any = None) -> Any:
     if len(found) == 1:
         return found[0]
     if found:
-        raise JourneyError(
+        raise AmbiguousError(
             _("“%(value)s” fits more than one: %(found)s."),
-            code="ambiguous",
             field=unit,
             value=words,
             remedy=_("Write id:… with the external id, or # and the primary key."),
@@ -59,12 +61,11 @@ def find_entity(unit: str, words: str, user: Any = None) -> Any:
                 "found": ", ".join(f"{item} (#{item.pk})" for item in found[:5]) + (" …" if len(found) > 5 else "")
             },
         )
-    raise JourneyError(
+    raise NotFoundError(
         _("Nothing is found for “%(value)s”."),
-        code="not_found",
         field=unit,
         value=words,
-        remedy=_("Use the external id, the domain, the exact name or the primary key."),
+        remedy=_("Use the external id, the exact name, the mail address of a person, or the primary key."),
     )
 
 
@@ -76,9 +77,6 @@ def _ways(unit: str, words: str) -> Q:
     number = words.removeprefix("#")
     if number.isdecimal() and len(number) < 19:
         ways |= Q(pk=int(number))
-    if unit == "account":
-        ways |= Q(pk__in=accounts_once_called(words.removeprefix("id:")))
-        ways |= Q(domain=words.lower()) | Q(other_domains__contains=[words.lower()])
-    elif unit == "contact":
+    if unit == "contact":
         ways |= Q(email__iexact=words)
     return ways | Q(name__iexact=words)

@@ -78,9 +78,25 @@ def find_accounts(references: Sequence[Any], accounts: QuerySet[Account], field:
         NotFoundError: one names nothing.
         AmbiguousError: one fits several accounts, whichever way.
     """
+    return _found(references, accounts, [f"{field}.{place}" for place in range(len(references))])
+
+
+def find_account(words: str, accounts: QuerySet[Account], field: str = "account") -> Account:
+    """Return the account that is named as for `find_accounts`; errors call the word `field`.
+
+    Raises:
+        NotFoundError, AmbiguousError: it names nothing, or fits several accounts.
+    """
+    if not words.strip() or not is_storable(words):
+        raise _nothing(words, field)
+    [account] = _found([words], accounts, [field])
+    return account
+
+
+def _found(references: Sequence[Any], accounts: QuerySet[Account], fields: Sequence[str]) -> list[Account]:
     numbers: set[int] = set()
     words: set[str] = set()
-    for place, given in enumerate(references):
+    for given, field in zip(references, fields, strict=True):
         if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= _LARGEST:
             numbers.add(given)
         elif isinstance(given, str) and given.strip() and is_storable(given):
@@ -89,7 +105,7 @@ def find_accounts(references: Sequence[Any], accounts: QuerySet[Account], field:
             raise InvalidValueError(
                 _("“%(value)s” names no account."),
                 code="bad_reference",
-                field=f"{field}.{place}",
+                field=field,
                 value=given,
                 remedy=_("Give its primary key as a number, or its external id, domain or exact name as a text."),
             )
@@ -100,7 +116,7 @@ def find_accounts(references: Sequence[Any], accounts: QuerySet[Account], field:
     external = accounts_by_external_id({*words, *(word.removeprefix("id:") for word in words)}, accounts)
     domains, names = accounts_by_domain(plain, accounts), accounts_by_name(plain, accounts)
     chosen: dict[int, None] = {}
-    for place, given in enumerate(references):
+    for given, field in zip(references, fields, strict=True):
         if isinstance(given, int):
             fits = {given} & by_key.keys()
         else:
@@ -110,7 +126,7 @@ def find_accounts(references: Sequence[Any], accounts: QuerySet[Account], field:
             if not _prefixed(given):
                 low = given.strip().lower()
                 fits |= domains.get(low, set()) | names.get(low, set())
-        chosen[_only(given, fits, f"{field}.{place}")] = None
+        chosen[_only(given, fits, field)] = None
     rows = by_key if chosen.keys() <= by_key.keys() else accounts.in_bulk(list(chosen))
     return [rows[key] for key in chosen]
 
@@ -123,10 +139,14 @@ def _only(given: Any, fits: set[int], field: str) -> int:
             _("“%(value)s” fits more than one account: %(found)s."),
             field=field,
             value=given,
-            remedy=_("Give the primary key as a number."),
+            remedy=_("Give the primary key: 7 as a number, #7 as a text."),
             params={"found": ", ".join(candidate_names(fits))},
         )
-    raise NotFoundError(
+    raise _nothing(given, field)
+
+
+def _nothing(given: Any, field: str) -> NotFoundError:
+    return NotFoundError(
         _("There is no account “%(value)s”."),
         code="unknown_account",
         field=field,

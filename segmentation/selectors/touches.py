@@ -67,10 +67,15 @@ def changed_since(connection: Any, snapshot: str, assessments: bool) -> Touched:
 
 
 def current_snapshot(connection: Any) -> str:
-    """The transactions this one can see, as text."""
+    """The transactions this one can see, as text. Its own is not one of them: it may change more before it ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        return str(cursor.fetchone()[0])
+        cursor.execute("SELECT pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text")
+        snapshot, own = cursor.fetchone()
+    xmin, xmax, running = snapshot.split(":")
+    if own is None or int(own) >= int(xmax):
+        return str(snapshot)
+    # Younger ones have ended already, and PostgreSQL does not count its own among those that run.
+    return f"{xmin}:{xmax}:{','.join(sorted({own, *running.split(',')} - {''}, key=int))}"
 
 
 def earliest(snapshots: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from journey.models import CrmStage, History, Journey, JourneyVersion, Opportuni
 from journey.selectors.overview import Gap, first_shown, freshness, gaps, overview
 from scoring.models import Activity, ActivityType
 from segmentation.models import Account, Contact, FactTouch, ImportRun, Job
+from segmentation.selectors.touches import current_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -154,9 +155,7 @@ class TestWhatIsMissing:
 
     def test_facts_younger_than_the_history_say_so(self, history, django_db_blocker):
         Account.objects.create(name="Acme")
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_current_snapshot()::text")
-            [history.snapshot] = cursor.fetchone()
+        history.snapshot = current_snapshot(connection)
         assert FactTouch.objects.exists()
         assert freshness(history).waiting is True  # the touch belongs to a transaction that snapshot cannot see
         with connection.cursor() as cursor:

@@ -365,7 +365,7 @@ class TestCommand:
             call_command("assess", "--profile", "our")
 
     def test_an_account_that_does_not_exist_is_refused(self, version):
-        with pytest.raises(CommandError, match="Nothing is found"):
+        with pytest.raises(CommandError, match="There is no account “Nobody at all”"):
             call_command("assess", "--account", "Nobody at all")
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from journey.errors import JourneyError
 from journey.selectors.journeys import find_entity
+from segmentation.errors import ProblemError
 from segmentation.models import Account, Contact
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ def account(name, **fields):
 
 
 def refused(words, unit="account"):
-    with pytest.raises(JourneyError) as caught:
+    with pytest.raises(ProblemError) as caught:
         find_entity(unit, words)
     assert caught.value.remedy
     return caught.value.code
@@ -47,7 +47,8 @@ def test_one_external_id_in_two_systems_is_refused():
 def test_words_that_name_nothing_find_nothing(words):
     account("One Ltd")  # without external id and domain
     account("Two Ltd")
-    assert refused(words) == "not_found"
+    assert refused(words) == "unknown_account"
+    assert refused(words, "contact") == "not_found"
 
 
 def test_contacts_are_found_by_mail_address():
