@@ -80,6 +80,22 @@ GROUPS: list[tuple[Any, list[Page]]] = [
         [
             Page(_("Segments"), "account_tree", "segmentation_segment", "segmentation.segment"),
             Page(_("Health"), "monitor_heart", "segmentation_segment", "segmentation.segment", view="health"),
+            Page(
+                _("Performance"),
+                "leaderboard",
+                "segmentation_segment",
+                "segmentation.segment",
+                view="performance",
+                right="journey.view_opportunity",
+            ),
+            Page(
+                _("Markets"),
+                "stacks",
+                "journey_marketlevel",
+                "journey.marketlevel",
+                view="chart",
+                right="segmentation.view_account",
+            ),
         ],
     ),
     (

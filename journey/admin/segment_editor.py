@@ -171,6 +171,8 @@ def editor_words() -> dict[str, str]:
         "match_now": _("match now"),
         "of_parent": _("of %(n)s in the segment above"),
         "gained_lost": _("%(gained)s come in, %(lost)s leave"),
+        "coming": _("Come in: %(n)s, among them"),
+        "leaving": _("Leave: %(n)s, among them"),
         "published_is": _("in force %(n)s"),
         "not_built": _("Not saved yet, or still being worked out."),
         "some_of_them": _("Some of them"),

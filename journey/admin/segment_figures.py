@@ -63,3 +63,48 @@ def overlap_rows(keys: Sequence[str], names: dict[str, str], shared: Sequence[Se
             )
         rows.append({"key": key, "name": names[key], "size": size, "cells": cells})
     return rows
+
+
+def performance_figure(rows: Sequence[tuple[str, tuple[Any, ...], tuple[Any, ...]]], words: str) -> dict[str, Any]:
+    """A figure of segments beside that of the rest, with its interval where it has one.
+
+    rows: name and, of the segment and of the rest, value, lower and upper limit, and whether it rests on few cases; the
+    first row stands on top. words: what is counted.
+    """
+    names = [html.escape(name, quote=False) for name, _one, _rest in rows][::-1]
+    traces = []
+    for number, (label, colour) in enumerate(((gettext("segment"), LINES[0]), (gettext("the rest"), "#94a3b8")), 1):
+        found: list[Any] = [row[number] for row in rows][::-1]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": label,
+                "y": names,
+                "x": [value for value, *_limits in found],
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [high - value if high is not None else 0 for value, _low, high, _few in found],
+                    "arrayminus": [value - low if low is not None else 0 for value, low, _high, _few in found],
+                    "color": colour,
+                    "thickness": 2,
+                    "width": 4,
+                },
+                "marker": {
+                    "size": 11,
+                    "color": colour,
+                    "symbol": ["circle-open" if few else "circle" for *_value, few in found],
+                },
+                "hovertemplate": f"%{{y}}: %{{x:,.1f}} {words}<extra>{label}</extra>",
+            }
+        )
+    layout = {
+        "height": 90 + 44 * len(rows),
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 48},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
+        "xaxis": {"fixedrange": True, "rangemode": "tozero", "title": {"text": words}},
+        "yaxis": {"fixedrange": True, "automargin": True, "type": "category"},
+    }
+    return {"data": traces, "layout": layout}

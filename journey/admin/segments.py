@@ -17,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from journey.admin.rules_editor import ProblemsError, field_values, read_body
 from journey.admin.segment_editor import editor_state, preview_of, save_document
 from journey.admin.segment_figures import overlap_rows, size_figure
+from journey.admin.segment_performance import PerformancePages
+from journey.admin.segment_versions import VersionPages
 from journey.segment_examples import install_examples
 from journey.selectors.comparisons import how_many, term_words
 from journey.selectors.journeys import find_entity
@@ -49,7 +51,7 @@ PER_PAGE = 25
 
 
 @admin.register(Segment)
-class SegmentAdmin(ProductAdmin):
+class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
     """The tree of segments. One is made and changed in the editor, and removed on a page that says what uses it."""
 
     empty_text = _("Make a segment, or begin with the ready-made ones.")
@@ -331,6 +333,7 @@ class SegmentAdmin(ProductAdmin):
             review_url=admin_url("segmentation_segment_review", segment.pk),
             delete_url=admin_url("segmentation_segment_delete", segment.pk),
             csv_url=admin_url("segmentation_segment_csv", segment.pk),
+            compare_url=admin_url("segmentation_segment_compare", segment.pk),
         )
 
     def csv_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -507,7 +510,9 @@ def _measured(row: dict[str, Any], health: dict[str, Any]) -> dict[str, str]:
         "large_enough": ngettext("%(n)s account", "%(n)s accounts", row["size"]) % {"n": row["size"]},
         "covering": gettext("%(n)s of %(all)s target accounts are in no segment")
         % {"n": health["uncovered"]["targets"], "all": health["targets"]},
-        "proven": ngettext("%(n)s customer in it", "%(n)s customers in it", row["customers"]) % {"n": row["customers"]},
+        "proven": ngettext("%(n)s customer in it", "%(n)s customers in it", row["customers"]) % {"n": row["customers"]}
+        if row["holds_customers"]
+        else gettext("by its rules it holds no customers: look at those that came out of it"),
         "growing": gettext("%(before)s accounts %(months)s months ago, %(now)s now")
         % {"before": row["year_ago"], "months": len(health["months"]) - 1, "now": row["size"]},
     }

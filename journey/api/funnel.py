@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -13,15 +12,14 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
-from journey.api.parameters import asked_moment
+from journey.api.parameters import FORMAT, answer, asked_moment
 from journey.models import Journey
 from journey.selectors import funnel_charts as charts
 from journey.selectors.funnel import FunnelQuery, funnel, funnel_query
 from journey.selectors.funnel_data import no_history
 from journey.selectors.funnel_query import REACHED_DAYS, parse_where
-from journey.selectors.funnel_tables import csv_text, funnel_rows
+from journey.selectors.funnel_tables import funnel_rows
 from journey.selectors.journeys import find_journey
 from journey.selectors.lists import LIST_MODES
 from journey.selectors.near import near_misses
@@ -34,7 +32,6 @@ RIGHT_TO_VIEW = {
     "contact": "segmentation.view_contact",
     "opportunity": "journey.view_opportunity",
 }
-FORMATS = ("json", "csv")
 _WHEN = OpenApiTypes.DATETIME
 
 
@@ -58,7 +55,7 @@ QUESTION = [
     ),
     _parameter("cohort_at", _WHEN, _("The day of the cohort; the start of the range when left out.")),
     _parameter("version", {"type": "integer", "minimum": 1}, _("Number of a version; the one readers see otherwise.")),
-    _parameter("format", {"type": "string", "enum": list(FORMATS)}, _("json, or csv for a spreadsheet.")),
+    FORMAT,
 ]
 _NAMES = tuple(parameter.name for parameter in QUESTION)
 BREAKDOWN = [
@@ -219,12 +216,7 @@ class FunnelActions:
         )
 
     def _answer(self, request: Request, rows: Callable[[], Iterator[dict[str, Any]]], document: Any) -> Any:
-        if request.query_params.get("format") == "csv":
-            name = f"{self.kwargs['key']}-{self.action}.csv"  # type: ignore[attr-defined]
-            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-            # The mark tells spreadsheets that it is UTF-8.
-            return HttpResponse("\ufeff" + csv_text(rows()), content_type="text/csv; charset=utf-8", headers=headers)
-        return Response(document())
+        return answer(request, f"{self.kwargs['key']}-{self.action}.csv", rows, document)  # type: ignore[attr-defined]
 
     def _chart(self, request: Request, found: Any) -> Any:
         return self._answer(request, found.rows, lambda: {"rows": list(found.rows())})
@@ -360,13 +352,11 @@ class FunnelActions:
         return self._answer(request, found.rows, found.as_dict)
 
     def _readable(self, request: Request, key: str) -> Journey:
-        """The journey, for whoever may see what moves through it, and a format that there is."""
+        """The journey, for whoever may see what moves through it."""
         journey = find_journey(key)
         right = RIGHT_TO_VIEW[journey.unit]
         if not request.user.has_perm(right):
             raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": right})
-        if request.query_params.get("format", "json") not in FORMATS:
-            raise ValidationError({"format": [_t("Use json or csv.")]}, code="unknown_format")
         return journey
 
     def _stage(self, request: Request) -> str:

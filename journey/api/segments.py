@@ -15,15 +15,22 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from journey.api.parameters import asked_moment
+from journey.api.parameters import FORMAT, answer, asked_moment, whole_number
 from journey.selectors.journeys import find_entity
 from journey.selectors.segment_health import segment_health
-from journey.selectors.segments import explain_membership, members, segment_preview, sizes_at
+from journey.selectors.segment_performance import MOMENTS, performance_query, segment_performance
+from journey.selectors.segments import (
+    compare_segment_versions,
+    explain_membership,
+    members,
+    segment_preview,
+    sizes_at,
+)
 from segmentation.api.bodies import BodySerializer, WholeNumber, Words, YesNo
 from segmentation.api.errors import Problem
 from segmentation.api.filters import make_filterset
 from segmentation.api.idempotency import once
-from segmentation.api.serializers import ShownSerializer
+from segmentation.api.serializers import AccountReference, ShownSerializer
 from segmentation.api.settings import SettingsViewSet
 from segmentation.models import Segment, SegmentVersion
 from segmentation.selectors.access import EVERY_TEAM, is_limited, visible_accounts
@@ -176,6 +183,8 @@ class SegmentViewSet(SettingsViewSet):
         "preview": ("segmentation.add_segment",),
         "review": ("segmentation.change_segment",),
         "health": ("segmentation.view_segment",),
+        "performance": ("segmentation.view_segment", "journey.view_opportunity"),
+        "compare": ("segmentation.view_segment", "segmentation.view_account"),
         "explain": ("segmentation.view_segment", "segmentation.view_account"),
     }
     bodies = {"preview": SegmentPreviewBody, "review": SegmentReviewBody}
@@ -184,6 +193,8 @@ class SegmentViewSet(SettingsViewSet):
         "explain": OpenApiTypes.OBJECT,
         "preview": OpenApiTypes.OBJECT,
         "health": OpenApiTypes.OBJECT,
+        "performance": OpenApiTypes.OBJECT,
+        "compare": OpenApiTypes.OBJECT,
         "review": OpenApiTypes.OBJECT,
         "versions": OpenApiTypes.OBJECT,
     }
@@ -192,10 +203,17 @@ class SegmentViewSet(SettingsViewSet):
         "explain": _("Why an account is a member or not, with every figure"),
         "preview": _("Count what rules would hold now, without storing anything"),
         "health": _("Size, overlap, coverage, growth, customers inside and share of the pipeline of all segments"),
+        "performance": _("Deals, revenue, velocity and retention of each segment against the rest"),
+        "compare": _("Who would come in and leave from one version to another"),
         "review": _("Keep a review with answers to the health checklist"),
         "versions": _("Every version with its rules"),
     }
-    parameters = {"members": ("as_of", "after"), "explain": ("account", "as_of")}
+    parameters = {
+        "members": ("as_of", "after"),
+        "explain": ("account", "as_of"),
+        "performance": ("start", "end", "currency", "moment", "segment", "known_at", "format"),
+        "compare": ("one", "other"),
+    }
 
     def store(self, values: dict[str, Any], instance: Any = None) -> Segment:
         user = self.request.user
@@ -245,10 +263,8 @@ class SegmentViewSet(SettingsViewSet):
                 field="segment",
                 value=key,
             )
-        after = request.query_params.get("after", "0")
-        if not (after.isascii() and after.isdecimal() and len(after) < 19):
-            raise ValidationError({"after": [_t("This is no whole number.")]}, code="invalid")
-        rows = members(segment, as_of, request.user).filter(account_id__gt=int(after)).order_by("account_id")
+        after = whole_number(request, "after", 0, least=0)
+        rows = members(segment, as_of, request.user).filter(account_id__gt=after).order_by("account_id")
         found = list(rows[: MOST_MEMBERS + 1])
         size = sizes_at(as_of, visible_accounts(request.user))[segment.key]
         more = len(found) > MOST_MEMBERS
@@ -320,6 +336,83 @@ class SegmentViewSet(SettingsViewSet):
             return Response({"answers": review.answers, "note": review.note}, 201)
 
         return once(request, work)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("start", OpenApiTypes.DATETIME, required=True, description=_("The range begins with it.")),
+            OpenApiParameter("end", OpenApiTypes.DATETIME, required=True, description=_("The range ends before it.")),
+            OpenApiParameter(
+                "currency", OpenApiTypes.STR, description=_("Of the amounts; the reporting currency when left out.")
+            ),
+            OpenApiParameter(
+                "moment",
+                {"type": "string", "enum": list(MOMENTS)},
+                description=_("A deal counts by the memberships when it was opened (left out), or before it closed."),
+            ),
+            OpenApiParameter(
+                "segment", OpenApiTypes.STR, description=_("Keys with commas; the active ones when left out.")
+            ),
+            OpenApiParameter(
+                "known_at", OpenApiTypes.DATETIME, description=_("Only facts that were recorded by this moment.")
+            ),
+            FORMAT,
+        ]
+    )
+    @action(detail=False)
+    def performance(self, request: Request) -> Response | HttpResponse:
+        moments = {name: asked_moment(request, name) for name in ("start", "end", "known_at")}
+        for name in ("start", "end"):
+            if moments[name] is None:
+                raise ValidationError({name: [_t("Give the range by start and end.")]}, code="required")
+        given = request.query_params
+        report = segment_performance(
+            performance_query(
+                start=moments["start"],  # type: ignore[arg-type]
+                end=moments["end"],  # type: ignore[arg-type]
+                currency=given.get("currency", ""),
+                moment=given.get("moment", "opened"),
+                segments=[key.strip() for key in given.get("segment", "").split(",") if key.strip()],
+                known_at=moments["known_at"],
+                user=request.user,
+            )
+        )
+        return answer(request, "segment-performance.csv", report.flat, report.as_dict)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("one", {"type": "integer", "minimum": 1}, required=True, description=_("A version.")),
+            OpenApiParameter("other", {"type": "integer", "minimum": 1}, required=True, description=_("Another one.")),
+        ]
+    )
+    @action(detail=True)
+    def compare(self, request: Request, key: str) -> Response:
+        self._unlimited(request)
+        segment = self.get_object()
+        versions = []
+        for name in ("one", "other"):
+            number = whole_number(request, name, 0)
+            version = segment.versions.select_related("segment").filter(number=min(number, 2**31 - 1)).first()
+            if version is None:
+                text = _t("The segment has no version %(number)s.") % {"number": number}
+                raise ValidationError({name: [text]}, code="unknown_version")
+            versions.append(version)
+        found = compare_segment_versions(versions[0], versions[1], request.user)
+        names = ("entering", "leaving")
+        return Response(
+            {
+                "segment": segment.key,
+                "one": versions[0].number,
+                "other": versions[1].number,
+                "accounts": found.accounts,
+                "staying": found.count("staying"),
+                "unknown": list(found.unknown),
+                **{name: found.count(name) for name in names},
+                **{
+                    f"{name}_accounts": AccountReference(found.rows(name)[:MOST_MEMBERS], many=True).data
+                    for name in names
+                },
+            }
+        )
 
     @action(detail=False)
     def health(self, request: Request) -> Response:

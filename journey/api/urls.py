@@ -5,6 +5,7 @@ from journey.api.costs import CostViewSet
 from journey.api.groups import AccountGroupViewSet
 from journey.api.intent import IntentSurgeViewSet
 from journey.api.journeys import JourneyViewSet
+from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
@@ -21,6 +22,7 @@ router.register("profiles", ProfileViewSet, basename="profile")
 router.register("profile-versions", ProfileVersionViewSet, basename="profile-version")
 router.register("profile-answers", ProfileAnswerViewSet, basename="profile-answer")
 router.register("assessments", AssessmentViewSet, basename="assessment")
+router.register("markets", MarketViewSet, basename="market")
 router.register("segments", SegmentViewSet, basename="segment")
 
 urlpatterns: list[URLPattern | URLResolver] = [

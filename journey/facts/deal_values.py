@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from journey.engine.deals import IDENTIFIED, INTENT, STATES, WON
+from journey.engine.deals import IDENTIFIED, INTENT, LOST, STATES, WON
 from journey.engine.metrics.table import Bools
 from journey.facts.changes import EFFECTIVE_CHANGES
 from journey.models import CrmStage
@@ -55,12 +55,14 @@ class DealValues:
 @dataclass(frozen=True)
 class DealsAt:
     """Deals at an instant. state: int8, 0 before it existed. cents: int64, -1 unknown. opened: int64, its first change
-    of stage (FAR_FUTURE: none yet). won: int64, since when it has been won without a break (FAR_FUTURE: it is not)."""
+    of stage (FAR_FUTURE: none yet). won, lost: int64, since when it has been so without a break (FAR_FUTURE: it is
+    not)."""
 
     state: Int8s
     cents: Int64s
     opened: Int64s
     won: Int64s
+    lost: Int64s
 
     @property
     def is_open(self) -> Bools:
@@ -111,6 +113,7 @@ def _at(begin, time, state, cents, own, as_of):  # type: ignore[no-untyped-def]
     worth = np.full(n, np.int64(-1))
     opened = np.full(n, FAR_FUTURE)
     won = np.full(n, FAR_FUTURE)
+    lost = np.full(n, FAR_FUTURE)
     for d in range(n):
         told = False
         for i in range(begin[d], begin[d + 1]):
@@ -136,7 +139,11 @@ def _at(begin, time, state, cents, own, as_of):  # type: ignore[no-untyped-def]
                 won[d] = FAR_FUTURE
             elif now[d] != WON:
                 won[d] = time[i]
+            if state[i] != LOST:
+                lost[d] = FAR_FUTURE
+            elif now[d] != LOST:
+                lost[d] = time[i]
             now[d] = state[i]
         if not told:
             worth[d] = own[d]
-    return now, worth, opened, won
+    return now, worth, opened, won, lost

@@ -21,7 +21,7 @@ from scoring.facts.store import FactStore
 from scoring.models import Activity, IntentSignal
 from segmentation.engine.resolve import compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules
-from segmentation.models import Account, AccountFlag, Contact, ListMembership
+from segmentation.models import Account, AccountFlag, Contact, IcpAssessment, ListMembership
 from segmentation.services.snapshots import one_snapshot
 
 _RECORDED: tuple[Any, ...] = (Activity, IntentSignal, Opportunity, OpportunityChange)
@@ -34,8 +34,8 @@ def known_at(moment: dt.datetime) -> Iterator[Any]:
     """A transaction in which the tables of facts hold what was recorded by `moment`. Yields the connection.
 
     Fields of accounts and contacts are as their history has them; where it does not reach back, as they are today. An
-    end of a flag, a membership or a customer period counts as learnt when it happened. Rules, mappings and settings are
-    today's; what was deleted since is gone.
+    end of a flag, a membership or a customer period counts as learnt when it happened, an assessment when it was made.
+    Rules, mappings and settings are today's; what was deleted since is gone.
     """
     with one_snapshot() as connection, connection.cursor() as cursor:
         names = []
@@ -56,6 +56,9 @@ def _views(moment: str) -> Iterator[tuple[str, str]]:
     table = CustomerPeriod._meta.db_table
     ends = {"ended_at": _open_end("ended_at", moment)}
     yield table, _select(CustomerPeriod, table, ends) + f" WHERE started_at <= {moment}"
+    table = IcpAssessment._meta.db_table
+    ends = {"ended_at": _open_end("ended_at", moment)}
+    yield table, _select(IcpAssessment, table, ends) + f" WHERE made_at <= {moment}"
     for model in _TRACKED:
         table = model._meta.db_table
         events = f"{table}event"

@@ -1,6 +1,7 @@
 from journey.models.costs import Cost, ExchangeRate
 from journey.models.histories import Grade, History, StageInterval
 from journey.models.journeys import Criterion, EntryRule, Journey, JourneyVersion, Stage
+from journey.models.markets import MarketLevel
 from journey.models.opportunities import CrmStage, CustomerPeriod, Opportunity, OpportunityChange, StageMeaning
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "History",
     "Journey",
     "JourneyVersion",
+    "MarketLevel",
     "Opportunity",
     "OpportunityChange",
     "Stage",

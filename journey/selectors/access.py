@@ -7,6 +7,7 @@ from journey.models import (
     CustomerPeriod,
     ExchangeRate,
     Journey,
+    MarketLevel,
     Opportunity,
     OpportunityChange,
     StageInterval,
@@ -25,4 +26,4 @@ limit_by(Opportunity, _deals, by="account")
 limit_by(OpportunityChange, lambda teams: _deals(teams, "opportunity__"), by="opportunity")
 limit_by_account(CustomerPeriod)
 limit_by_account(StageInterval)
-open_to_all(CrmStage, ExchangeRate, Journey)  # costs are of all accounts: nothing of a team
+open_to_all(CrmStage, ExchangeRate, Journey, MarketLevel)  # costs are of all accounts: nothing of a team

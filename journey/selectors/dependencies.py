@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from journey.models import JourneyVersion
+from journey.models import JourneyVersion, MarketLevel
 from journey.selectors.versions import version_document
 from segmentation.selectors.dependencies import RuleSet, reads_of, terms_of
 
@@ -23,6 +23,17 @@ def journey_rules() -> Iterator[RuleSet]:
         ]
         name = f"journey:{version.journey.key}"
         yield RuleSet(name, str(version), tuple(sorted(set(reads_of(terms)))), not version.is_draft)
+
+
+def market_rules() -> Iterator[RuleSet]:
+    """What the nested markets read. Nothing is stored of them, so nothing has to follow them."""
+    for level in MarketLevel.objects.select_related("profile", "segment", "journey"):
+        reads = [
+            f"{kind}:{row.key}"
+            for kind, row in (("segment", level.segment), ("profile", level.profile), ("journey", level.journey))
+            if row
+        ]
+        yield RuleSet(f"market:{level.key}", str(level), tuple(reads), in_force=False)
 
 
 def in_steps(wanted: Iterable[str], reads: Mapping[str, Sequence[str]]) -> list[list[str]]:

@@ -8,19 +8,29 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.db.models import Count
 from django.utils import timezone
 
 from journey.engine.metrics.survival import Floats
 from journey.facts.deal_values import NO_AMOUNT, DealValues
-from journey.models import Cost, ExchangeRate
+from journey.models import Cost, ExchangeRate, Opportunity
 from segmentation.engine.steps import Int64s
 
 
 def reporting_currency(deals: DealValues) -> str:
     """The setting REPORTING_CURRENCY, else the currency most deals with an amount are in; empty when none names one."""
+    return _reported_in(Counter(np.asarray(deals.currencies)[deals.currency].tolist() if len(deals.ids) else ()))
+
+
+def present_reporting_currency() -> str:
+    """The same, of the deals there are now, where they are not at hand."""
+    counts = Opportunity.objects.exclude(currency="").order_by().values_list("currency").annotate(n=Count("pk"))
+    return _reported_in(Counter(dict(counts)))
+
+
+def _reported_in(counts: Counter[str]) -> str:
     if settings.REPORTING_CURRENCY:
         return str(settings.REPORTING_CURRENCY)
-    counts = Counter(np.asarray(deals.currencies)[deals.currency].tolist()) if len(deals.ids) else Counter()
     counts.pop("", None)
     return min(counts, key=lambda name: (-counts[name], name)) if counts else ""
 

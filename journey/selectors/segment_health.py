@@ -4,12 +4,14 @@ Figures are of memberships as they are stored; customers are decided by the engi
 """
 
 import datetime as dt
+from collections.abc import Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
@@ -17,9 +19,12 @@ from numpy.typing import NDArray
 from journey.facts.loading import Needs, rule_facts
 from journey.models import CrmStage, Opportunity, StageMeaning
 from journey.selectors.explanations import instant_of
+from journey.selectors.money import Rates, present_reporting_currency
+from segmentation.engine.memberships import SegmentRules, in_order
 from segmentation.engine.resolve import compile_rules, snapshot
-from segmentation.engine.rules import parse_rule
+from segmentation.engine.rules import Term, parse_rule
 from segmentation.engine.steps import YES, Int64s
+from segmentation.errors import ProblemError
 from segmentation.facts.copying import read_rows
 from segmentation.models import (
     Account,
@@ -28,10 +33,11 @@ from segmentation.models import (
     SegmentHistory,
     SegmentMembership,
     SegmentReview,
+    SegmentVersion,
 )
-from segmentation.models.choices import MEMBER_STATES
+from segmentation.models.choices import MEMBER_STATES, Relationship
 from segmentation.selectors.access import visible_accounts, visible_to
-from segmentation.selectors.segments import current_segment_history, segment_tree
+from segmentation.selectors.segments import current_segment_history, segment_rules, segment_tree
 from segmentation.services.segments import QUESTIONS
 from segmentation.services.snapshots import one_snapshot
 
@@ -100,21 +106,41 @@ def _customers(accounts: Int64s, at: dt.datetime) -> NDArray[np.bool_]:
     return np.isin(accounts, found)
 
 
-def _pipeline(accounts: Int64s) -> dict[str, NDArray[np.float64]]:
-    """The open amounts of each account now, by currency."""
+@dataclass(frozen=True)
+class Pipeline:
+    """Open amounts in one currency. amount: float64 of each account. missing: by currency without exchange rate, how
+    many deals are left out, and their amount."""
+
+    currency: str
+    amount: NDArray[np.float64]
+    missing: dict[str, dict[str, Any]]
+
+
+def _pipeline(accounts: Int64s, at: dt.datetime) -> Pipeline:
+    """The open amounts of each account now, at the exchange rates of that day."""
     meanings = (StageMeaning.IDENTIFIED, StageMeaning.ACTIVE, StageMeaning.INTENT)
     stages = CrmStage.objects.filter(meaning__in=meanings)
     rows = (
         Opportunity.objects.filter(account__isnull=False, amount__isnull=False, crm_stage__in=stages)
         .order_by()
         .values_list("account_id", "currency")
-        .annotate(amount=Sum("amount"))
+        .annotate(amount=Sum("amount"), deals=Count("pk"))
     )
-    found: dict[str, NDArray[np.float64]] = {}
-    for account, currency, amount in rows:
+    rates = Rates.stored(present_reporting_currency())
+    found = Pipeline(rates.into, np.zeros(len(accounts)), {})
+    instant = np.array([instant_of(at)], dtype=np.int64)
+    worth: dict[str, float] = {}
+    for account, currency, amount, deals in rows:
         k = int(np.searchsorted(accounts, account))
-        if k < len(accounts) and accounts[k] == account:
-            found.setdefault(currency, np.zeros(len(accounts)))[k] += float(amount)
+        if k == len(accounts) or accounts[k] != account:
+            continue
+        if currency not in worth:
+            worth[currency] = float(rates.at(currency, instant)[0])
+        if np.isnan(worth[currency]):
+            lost = found.missing.setdefault(currency, {"deals": 0, "amount": 0.0})
+            found.missing[currency] = {"deals": lost["deals"] + deals, "amount": lost["amount"] + float(amount)}
+        else:
+            found.amount[k] += float(amount) * worth[currency]
     return found
 
 
@@ -219,9 +245,9 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
     nodes = [node for node in segment_tree() if node.segment.key in members.keys]
     unbuilt = [node.segment for node in segment_tree() if node.segment.key not in members.keys]
     customer = _customers(members.accounts, now)
-    pipeline = _pipeline(members.accounts)
-    currency = max(pipeline, key=lambda name: int((pipeline[name] > 0).sum()), default="")  # most deals are in it
-    open_amount = pipeline.get(currency, np.zeros(len(members.accounts)))
+    pipeline = _pipeline(members.accounts, now)
+    open_amount = pipeline.amount
+    prospects = made_of_prospects({node.segment.key: node.version for node in segment_tree()})
     instants = month_starts(now)
     limited = visible_accounts(user) is not None
     sizes = growth(instants, members.accounts if limited else None)
@@ -246,6 +272,7 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
                 "size": size,
                 "share": _share(size, len(members.accounts)),
                 "customers": int((inside & customer).sum()),
+                "holds_customers": node.segment.key not in prospects,
                 "customer_share": _share(int((inside & customer).sum()), size),
                 "pipeline": float(open_amount[inside].sum()),
                 "pipeline_share": _share(float(open_amount[inside].sum()), float(open_amount.sum())),
@@ -269,8 +296,9 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
         "at": now,
         "accounts": len(members.accounts),
         "targets": int(target.sum()),
-        "currency": currency,
+        "currency": pipeline.currency,
         "pipeline": float(open_amount.sum()),
+        "without_rate": pipeline.missing,
         "segments": rows,
         "unbuilt": [segment.key for segment in unbuilt],
         "active": len(active),
@@ -334,7 +362,7 @@ def _warnings(found: dict[str, Any]) -> list[dict[str, str]]:
         if row["active"] and row["size"] < LEAST_MEMBERS:
             text = _("“%(segment)s” holds %(n)s accounts. With fewer than %(least)s no figure of it means anything.")
             warn("too_small", row["key"], text % {"segment": row["path"], "n": row["size"], "least": LEAST_MEMBERS})
-        if row["active"] and row["size"] and not row["customers"]:
+        if row["active"] and row["size"] and not row["customers"] and row["holds_customers"]:
             text = _("“%(segment)s” has no customers: there is no proof yet that the product suits it.")
             warn("no_customers", row["key"], text % {"segment": row["path"]})
         if row["unhealthy"]:
@@ -349,10 +377,51 @@ def _warnings(found: dict[str, Any]) -> list[dict[str, str]]:
         values = {"one": names[pair["one"]], "other": names[pair["other"]], "n": pair["shared"], "share": share}
         warn("overlap", pair["one"], text % values)
     uncovered = found["uncovered"]
+    for currency, lost in found["without_rate"].items():
+        text = _(
+            "%(n)s open deals (%(amount)s %(currency)s) are left out of the pipeline: no exchange rate into %(into)s."
+        )
+        values = {
+            "n": lost["deals"],
+            "amount": f"{lost['amount']:,.0f}",
+            "currency": currency,
+            "into": found["currency"],
+        }
+        warn("no_rate", "", text % values)
     if uncovered["targets"]:
         text = _("%(n)s target accounts are in none of the segments.")
         warn("uncovered", "", text % {"n": uncovered["targets"]})
     return warnings
+
+
+def made_of_prospects(versions: Mapping[str, SegmentVersion]) -> set[str]:
+    """Keys of the segments that hold no customer by their own rules: prospects, or those that have won nothing yet.
+
+    Asking for customers inside says nothing of these. A rule counts where it must hold, also that of a segment above or
+    of one the rules ask for.
+    """
+    rules: dict[str, SegmentRules] = {}
+    for key, version in versions.items():
+        with suppress(ProblemError):
+            rules[key] = segment_rules(version)
+    found: set[str] = set()
+    for segment in in_order(rules.values()):
+        must = [term for rule in segment.parts.values() if rule.needed == len(rule.terms) for term in rule.terms]
+        if segment.parent in found or any(_rules_customers_out(term, found) for term in must):
+            found.add(segment.key)
+    return found
+
+
+def _rules_customers_out(term: Term, prospects: Container[str]) -> bool:
+    kind, values = term.criterion.kind, term.criterion.values
+    if kind == "opportunity_won":
+        return term.negate
+    if kind == "segment":
+        return not term.negate and values["segment"] in prospects
+    if kind != "field" or values["field"] != "relationship" or values["operator"] not in ("is", "in"):
+        return False
+    wanted = values["value"] if isinstance(values["value"], tuple) else (values["value"],)
+    return (Relationship.CUSTOMER in wanted) == term.negate
 
 
 def accounts_without_segment(found: dict[str, Any]) -> list[Account]:

@@ -103,6 +103,35 @@ def _counted(rules: SegmentRules, segments: Sequence[SegmentRules], instant: int
     )
 
 
+@dataclass(frozen=True)
+class _Now:
+    """What rules hold right now. parts: no, yes and unknown by part; above: members of the segment above."""
+
+    accounts: int
+    members: Int64s
+    unknown: int
+    above: int
+    parts: dict[str, NDArray[np.int64]]
+
+
+def _members_now(rules: SegmentRules, now: dt.datetime, visible: Int64s | None) -> _Now:
+    """The members by some rules at the present moment, of all accounts or of the visible ones."""
+    segments = _read_together(rules)
+    instant = instant_of(now)
+    parts = {part: np.zeros(3, dtype=np.int64) for part in rules.parts}
+    total, members, unknown, above = 0, [np.empty(0, dtype=np.int64)], 0, 0
+    with one_snapshot() as connection:
+        batches = rule_facts(connection, replace(_needs(segments), present_only=True), visible)
+        for found in in_threads(lambda facts: _counted(rules, segments, instant, _prepared(facts)), batches):
+            for part, values in found.parts.items():
+                parts[part] += values
+            total += found.accounts
+            members.append(found.members)
+            unknown += found.unknown
+            above += found.above
+    return _Now(total, np.concatenate(members), unknown, above, parts)
+
+
 def segment_preview(key: str, parent: str, document: Mapping[str, Any], user: Any = None) -> dict[str, Any]:
     """What the rules of a segment would hold right now, before anybody saves them.
 
@@ -110,53 +139,84 @@ def segment_preview(key: str, parent: str, document: Mapping[str, Any], user: An
     accounts are counted and shown.
 
     Returns `{"accounts", "members", "unknown", "before", "gained", "lost", "parts": {part: {"matching", "unknown"}},
-    "parent": members of the segment above, "sample": [accounts], "seconds"}`. `before`, `gained` and `lost` compare
-    with the memberships in force, None without any. Raises RuleError.
+    "parent": members of the segment above, "sample": [accounts], "coming", "leaving": [accounts], "seconds"}`.
+    `before`, `gained` and `lost` compare with the memberships in force, None without any; `coming` and `leaving` name
+    some of them. Raises RuleError.
     """
     begin = time.perf_counter()
-    rules = rules_of(key or "-", parent, document)
-    segments = _read_together(rules)
     now = timezone.now()
-    instant = instant_of(now)
-    counts = {part: np.zeros(3, dtype=np.int64) for part in rules.parts}
-    total, members, unknown, above = 0, [np.empty(0, dtype=np.int64)], 0, 0
-    visible = None
-    with one_snapshot() as connection:
-        if user is not None and (narrowed := _visible_ids(user)) is not None:
-            visible = narrowed
-        batches = rule_facts(connection, replace(_needs(segments), present_only=True), visible)
-        for found in in_threads(lambda facts: _counted(rules, segments, instant, _prepared(facts)), batches):
-            for part, values in found.parts.items():
-                counts[part] += values
-            total += found.accounts
-            members.append(found.members)
-            unknown += found.unknown
-            above += found.above
-    ids = np.concatenate(members)
-    segment_row = Segment.objects.filter(key=key).first() if key else None
-    history = current_segment_history(segment_row) if segment_row else None
+    visible = _visible_ids(user)
+    found = _members_now(rules_of(key or "-", parent, document), now, visible)
+    segment = Segment.objects.filter(key=key).first() if key else None
     before = None
-    if segment_row and history:
-        before = np.array(list(memberships_at(segment_row, now).values_list("account_id", flat=True)), dtype=np.int64)
+    if segment and current_segment_history(segment):
+        before = np.array(list(memberships_at(segment, now).values_list("account_id", flat=True)), dtype=np.int64)
         if visible is not None:
             before = np.intersect1d(before, visible)
-    rows = Account.objects.filter(pk__in=_sample(ids).tolist()).order_by("name", "pk")
+    nobody = np.empty(0, dtype=np.int64)
+    gained = nobody if before is None else np.setdiff1d(found.members, before)
+    lost = nobody if before is None else np.setdiff1d(before, found.members)
+    some = {name: _sample(ids) for name, ids in (("sample", found.members), ("coming", gained), ("leaving", lost))}
+    shown = _shown(np.concatenate(list(some.values())))
     return {
-        "accounts": total,
-        "members": len(ids),
-        "unknown": unknown,
-        "parent": above if parent else None,
+        "accounts": found.accounts,
+        "members": len(found.members),
+        "unknown": found.unknown,
+        "parent": found.above if parent else None,
         "before": None if before is None else len(before),
-        "gained": None if before is None else len(np.setdiff1d(ids, before)),
-        "lost": None if before is None else len(np.setdiff1d(before, ids)),
+        "gained": None if before is None else len(gained),
+        "lost": None if before is None else len(lost),
         "parts": {
-            part: {"matching": int(found[YES]), "unknown": int(found[UNKNOWN])} for part, found in counts.items()
+            part: {"matching": int(numbers[YES]), "unknown": int(numbers[UNKNOWN])}
+            for part, numbers in found.parts.items()
         },
-        "sample": [
-            {"id": a.pk, "name": a.name, "industry": a.industry, "region": a.region, "domain": a.domain} for a in rows
-        ],
+        **{name: [row for row in shown if row["id"] in set(ids.tolist())] for name, ids in some.items()},
         "seconds": round(time.perf_counter() - begin, 2),
     }
+
+
+def _shown(ids: Int64s) -> list[dict[str, Any]]:
+    """Accounts as a preview names them."""
+    rows = Account.objects.filter(pk__in=np.unique(ids).tolist()).order_by("name", "pk")
+    return [{"id": a.pk, "name": a.name, "industry": a.industry, "region": a.region, "domain": a.domain} for a in rows]
+
+
+@dataclass(frozen=True)
+class VersionsCompared:
+    """Who would be in a segment now by two of its versions. ids: primary keys of the accounts by what happens to them
+    from the first version to the second: `entering`, `leaving`, `staying`. unknown: accounts of which each cannot tell.
+    """
+
+    accounts: int
+    ids: Mapping[str, Int64s]
+    unknown: tuple[int, int]
+
+    def count(self, which: str) -> int:
+        """How many enter, leave or stay."""
+        return len(self.ids[which])
+
+    def rows(self, which: str) -> QuerySet[Account]:
+        """The accounts, by name."""
+        return Account.objects.filter(pk__in=self.ids[which].tolist()).order_by("name", "pk")
+
+
+def compare_segment_versions(one: SegmentVersion, other: SegmentVersion, user: Any = None) -> VersionsCompared:
+    """Two versions of a segment on the same accounts at the same moment. Stores nothing.
+
+    Each is worked out anew; segments they read count as they are in force. Raises RuleError for rules that cannot be
+    used any more.
+    """
+    now, visible = timezone.now(), _visible_ids(user)
+    left, right = (_members_now(segment_rules(version), now, visible) for version in (one, other))
+    return VersionsCompared(
+        accounts=right.accounts,
+        ids={
+            "entering": np.setdiff1d(right.members, left.members),
+            "leaving": np.setdiff1d(left.members, right.members),
+            "staying": np.intersect1d(left.members, right.members),
+        },
+        unknown=(left.unknown, right.unknown),
+    )
 
 
 def _sample(ids: Int64s) -> Int64s:
@@ -168,7 +228,7 @@ def _sample(ids: Int64s) -> Int64s:
 
 def _visible_ids(user: Any) -> NDArray[np.int64] | None:
     """Primary keys of the accounts a limited user may see; None where nothing limits."""
-    narrowed = visible_accounts(user)
+    narrowed = None if user is None else visible_accounts(user)
     return None if narrowed is None else np.array(sorted(narrowed.values_list("pk", flat=True)), dtype=np.int64)
 
 
@@ -214,7 +274,7 @@ def explain_membership(
     chain = [version]
     while chain[-1].parent in versions:
         chain.append(versions[chain[-1].parent])
-    wanted = _closure(versions | {segment.key: version}, [one.segment.key for one in chain])
+    wanted = closure(versions | {segment.key: version}, [one.segment.key for one in chain])
     instant = instant_of(at)
     ids = np.array([account.pk], dtype=np.int64)
     with one_snapshot() as connection:
@@ -256,7 +316,7 @@ def explain_membership(
     return result
 
 
-def _closure(versions: Mapping[str, SegmentVersion], keys: Sequence[str]) -> list[SegmentRules]:
+def closure(versions: Mapping[str, SegmentVersion], keys: Sequence[str]) -> list[SegmentRules]:
     """The segments and all they read, in order."""
     found: dict[str, SegmentRules] = {}
     waiting = list(keys)

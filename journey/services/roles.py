@@ -10,6 +10,7 @@ from journey.models import (
     History,
     Journey,
     JourneyVersion,
+    MarketLevel,
     Opportunity,
     OpportunityChange,
     Stage,
@@ -28,5 +29,6 @@ grant(JourneyVersion, marketer="vacd", integration="v")
 grant(Stage, marketer="vacd", integration="v")
 grant(EntryRule, marketer="vacd", integration="v")
 grant(Criterion, marketer="vacd", integration="v")
+grant(MarketLevel, marketer="vacd", rep="v", integration="v")
 grant(History, marketer="v", integration="v")
 grant(StageInterval, marketer="v", rep="v", integration="v")

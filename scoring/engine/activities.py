@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts, Rows
-from segmentation.engine.steps import Int32s, Int64s
+from segmentation.engine.steps import Bools, Int32s, Int64s, Steps
 
 ACTIVITIES = "activities"
 T = TypeVar("T")
@@ -161,6 +162,18 @@ class ActivityTable:
         """Weighted seconds of some rows, rounded half up to a second for each activity."""
         effective: Int64s = (self.seconds[rows].astype(np.int64) * weights[self.number[rows]] + 50) // 100
         return effective
+
+
+class ActivityWalk(Criterion):
+    """Base of the kinds that walk over all activities of every entity."""
+
+    tables = frozenset({ACTIVITIES})
+    is_costly = True
+
+    def steps_of(self, facts: Facts, wanted: Bools) -> Steps:
+        table: ActivityTable = facts.table(ACTIVITIES)
+        rows = Rows(np.where(wanted, table.rows.begin, 0), np.where(wanted, table.rows.end, 0))
+        return self.steps(replace(facts, tables={**facts.tables, ACTIVITIES: replace(table, rows=rows)}))
 
 
 def with_weights(facts: Facts, percent: Mapping[str, int]) -> Facts:

@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from segmentation.engine.errors import RuleError, suggestion
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import Param, clean_params
-from segmentation.engine.steps import Int64s, Steps
+from segmentation.engine.steps import Bools, Int64s, Steps
 from segmentation.engine.text import _
 
 
@@ -45,6 +46,8 @@ class Criterion(ABC):
     tables: ClassVar[frozenset[str]] = frozenset()
     # Kinds that may limit a rule to some accounts.
     is_scope: ClassVar[bool] = False
+    # Kinds whose steps take so long that it pays to ask for those of few entities (`steps_of`).
+    is_costly: ClassVar[bool] = False
 
     def __init__(self, **given: Any) -> None:
         self.values: dict[str, Any] = clean_params(self.params, given)
@@ -59,7 +62,7 @@ class Criterion(ABC):
     def __hash__(self) -> int:
         return hash(self.key)
 
-    @property
+    @cached_property
     def key(self) -> tuple[Any, ...]:
         """What makes two criteria the same."""
         return (self.kind, *self.values.items())
@@ -72,6 +75,13 @@ class Criterion(ABC):
     @abstractmethod
     def steps(self, facts: Facts) -> Steps:
         """When the criterion holds, for every entity of the batch."""
+
+    def steps_of(self, facts: Facts, wanted: Bools) -> Steps:
+        """The steps where only those of some entities count: what it says of the others means nothing.
+
+        wanted: bool[n].
+        """
+        return self.steps(facts)
 
     @abstractmethod
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:

@@ -4,8 +4,8 @@ A segment's rule has up to three parts: base (who they are), fit (how well they 
 A member of a segment meets every part it has, and is a member of the segment above it.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import NEVER, Facts, Periods, Rows
 from segmentation.engine.resolve import all_of, jit, rule_steps
 from segmentation.engine.rules import Rule, Term
-from segmentation.engine.steps import FAR_PAST, NO, UNKNOWN, YES, Int8s, Int32s, Int64s, Steps, constant
+from segmentation.engine.steps import FAR_PAST, NO, UNKNOWN, YES, Bools, Int8s, Int32s, Int64s, Steps, constant
 
 SEGMENTS = "segments"
 PARTS = ("base", "fit", "trigger")
@@ -78,6 +78,19 @@ class MembershipTable:
             *_period_steps(p.rows.begin, p.rows.end, p.start, p.end, p.kind, 2 * self.keys.index(key), most),
         )
 
+    def assumed_steps(self, key: str) -> Steps:
+        """While the entities are members of a segment by a stored membership whose beginning rests on an assumption."""
+        n = len(self.periods.rows.begin)
+        if key not in self.keys or self.assumed is None:
+            return constant(np.full(n, NO, dtype=np.int8))
+        p = self.periods
+        wanted = 2 * self.keys.index(key)
+        kind = np.where(self.assumed & (p.kind == wanted), wanted, -1).astype(np.int32)
+        most = 2 * int((p.rows.end - p.rows.begin).sum())
+        return Steps(
+            np.zeros(n, dtype=np.int8), *_period_steps(p.rows.begin, p.rows.end, p.start, p.end, kind, wanted, most)
+        )
+
 
 def nobody(n: int) -> MembershipTable:
     """A table without stored memberships, for segments evaluated together."""
@@ -130,15 +143,72 @@ def in_order(segments: Iterable[SegmentRules]) -> list[SegmentRules]:
 def membership_steps(segments: Sequence[SegmentRules], facts: Facts) -> dict[str, Steps]:
     """When the entities are members of each segment, by key. segments: in the order of `in_order`.
 
-    The facts have a table `SEGMENTS`; its computed memberships are what segments read of each other here.
+    The facts have a table `SEGMENTS`; its computed memberships are what segments read of each other here. Criteria that
+    cost much are asked of the entities only that the rest of a segment does not rule out for all time.
     """
     table: MembershipTable = facts.table(SEGMENTS)
-    known: MutableMapping[Criterion, Steps] = {}
+    known: dict[Criterion, Steps] = {}
+    told: dict[Rule, Steps] = {}
+    for criterion, wanted in _wanted(segments, facts, known, told).items():
+        known[criterion] = criterion.steps_of(facts, wanted)
     for segment in segments:
-        parts = [rule_steps(rule, facts, known) for rule in segment.parts.values()]
+        parts = [told.get(rule) or rule_steps(rule, facts, known) for rule in segment.parts.values()]
         above = [table.steps(segment.parent)] if segment.parent else []
         table.computed[segment.key] = all_of([*above, *parts])
     return {segment.key: table.computed[segment.key] for segment in segments}
+
+
+def _wanted(
+    segments: Sequence[SegmentRules], facts: Facts, known: dict[Criterion, Steps], told: dict[Rule, Steps]
+) -> dict[Criterion, Bools]:
+    """Of which entities (bool[n]) each criterion that costs much must be known: those for which some segment that asks
+    it is open otherwise.
+
+    Membership in segments that are evaluated here is not known yet and rules nobody out, but for the segment above.
+    Steps of criteria and of rules found on the way are added to `known` and `told`.
+    """
+    if not any(criterion.is_costly for segment in segments for criterion in segment.criteria()):
+        return {}
+    table: MembershipTable = facts.table(SEGMENTS)
+    here = {segment_name(segment.key) for segment in segments}
+    found: dict[Criterion, Bools] = {}
+    open_to: dict[str, Bools] = {}
+    for segment in segments:
+        costly = [criterion for criterion in segment.criteria() if criterion.is_costly]
+        stored = segment.parent is not None and segment_name(segment.parent) not in here
+        rest = [table.steps(segment.parent)] if segment.parent and stored else []
+        for rule in segment.parts.values():
+            easy = _easy_part(rule, here)
+            if easy is not None:
+                if easy not in told:
+                    told[easy] = rule_steps(easy, facts, known)
+                rest.append(told[easy])
+        mask = _ever(all_of(rest)) if rest else np.ones(len(facts), dtype=np.bool_)
+        if segment.parent in open_to:
+            mask = mask & open_to[segment.parent]
+        open_to[segment.key] = mask
+        for criterion in costly:
+            found[criterion] = found[criterion] | mask if criterion in found else mask
+    return found
+
+
+def _easy_part(rule: Rule, here: set[str]) -> Rule | None:
+    """What can be told at once of a rule and without which it cannot hold; None where there is no such thing."""
+    terms = tuple(
+        term for term in rule.terms if not term.criterion.is_costly and here.isdisjoint(term.criterion.depends_on())
+    )
+    if len(terms) == len(rule.terms):
+        return rule
+    return replace(rule, terms=terms, at_least=None) if terms and rule.needed == len(rule.terms) else None
+
+
+def _ever(steps: Steps) -> Bools:
+    """bool[n]: whether it is anything but no at any time."""
+    found: Bools = steps.initial != NO
+    some = np.flatnonzero(np.diff(steps.offsets))
+    if len(some):
+        found[some] |= np.maximum.reduceat(steps.value != NO, steps.offsets[some])
+    return found
 
 
 @dataclass(frozen=True)

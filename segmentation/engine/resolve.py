@@ -375,3 +375,21 @@ def _values_at(initial, offsets, time, value, instant):  # type: ignore[no-untyp
         k = low + np.searchsorted(time[low : offsets[e + 1]], instant, side="right")
         out[e] = initial[e] if k == low else value[k - 1]
     return out
+
+
+def values_of(steps: Steps, entity: Int64s, instant: Int64s) -> NDArray[np.int8]:
+    """int8[m]: yes, no or unknown of pairs of an entity and an instant (microseconds UTC)."""
+    found: NDArray[np.int8] = _values_of(
+        steps.initial, steps.offsets, steps.time, steps.value, entity.astype(np.int64), instant.astype(np.int64)
+    )
+    return found
+
+
+@jit
+def _values_of(initial, offsets, time, value, entity, instant):  # type: ignore[no-untyped-def]
+    out = np.empty(len(entity), dtype=np.int8)
+    for i in range(len(entity)):
+        low = offsets[entity[i]]
+        k = low + np.searchsorted(time[low : offsets[entity[i] + 1]], instant[i], side="right")
+        out[i] = initial[entity[i]] if k == low else value[k - 1]
+    return out

@@ -17,6 +17,7 @@ FAR_PAST = np.iinfo(np.int64).min
 Int64s = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 Int8s = NDArray[np.int8]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from segmentation.models import IcpVersion, SegmentVersion
 
 @dataclass(frozen=True)
 class RuleSet:
-    """What some rules read. name: by which others read them; label: for people; in_force: False for drafts."""
+    """What some rules read. name: by which others read them; label: for people; in_force: False for drafts,
+    and where nothing that is stored follows from them."""
 
     name: str
     label: str

@@ -5,26 +5,28 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model
 
 from segmentation.errors import InvalidValueError
 from segmentation.models import MembershipReason, TargetList
 
-Row = TypeVar("Row", TargetList, MembershipReason)
+Row = TypeVar("Row", bound=Model)
 
 
 @transaction.atomic
 def store_list(*, values: Mapping[str, Any], target_list: TargetList | None = None) -> TargetList:
     """Make a target account list, or change one. Raises InvalidValueError naming the first column that is wrong."""
-    return _stored(target_list or TargetList(), values)
+    return store_row(target_list or TargetList(), values)
 
 
 @transaction.atomic
 def store_reason(*, values: Mapping[str, Any], reason: MembershipReason | None = None) -> MembershipReason:
     """Make a reason for list decisions, or change one. Raises InvalidValueError naming the first column."""
-    return _stored(reason or MembershipReason(), values)
+    return store_row(reason or MembershipReason(), values)
 
 
-def _stored(row: Row, values: Mapping[str, Any]) -> Row:
+def store_row(row: Row, values: Mapping[str, Any]) -> Row:
+    """Set columns and save, if the row is good. Raises InvalidValueError naming the first column that is wrong."""
     for name, value in values.items():
         setattr(row, name, value)
     try:

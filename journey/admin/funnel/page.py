@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from journey.admin.downloads import csv_response
 from journey.admin.funnel.address import COMPARED, RANGES, VIEW, Address, range_text, scope_text
 from journey.admin.funnel.cards import Cell, Column, Look, Table
 from journey.admin.funnel.parts import entity_url, field_options
@@ -24,7 +25,6 @@ from journey.instants import parse_instant
 from journey.models import History, Journey, JourneyVersion
 from journey.selectors.funnel_members import DEALS, Behind, Deals, Members, deals_behind, field_values, members
 from journey.selectors.funnel_query import FunnelQuery, find_dimension
-from journey.selectors.funnel_tables import csv_text
 from journey.selectors.overview import freshness
 from segmentation.admin.base import admin_url
 from segmentation.errors import ProblemError
@@ -119,7 +119,7 @@ class FunnelPages:
             return _refusal(request, problem)
         wanted = request.GET.get("csv")
         if wanted in part.csv:
-            return _csv(f"{look.query.version.journey.key}-{wanted}.csv", part.csv[wanted]())
+            return csv_response(f"{look.query.version.journey.key}-{wanted}.csv", part.csv[wanted]())
         rates = admin_url("journey_exchangerate_changelist") if may(request, "view_exchangerate") else ""
         return TemplateResponse(request, "admin/journey/funnel/part.html", {"part": part, "rates_url": rates})
 
@@ -137,7 +137,7 @@ class FunnelPages:
         except ProblemError as problem:
             return _refusal(request, problem, page=True, context=self.admin_site.each_context(request))
         if request.GET.get("format") == "csv":
-            return _csv(f"{look.query.version.journey.key}-{behind.what}.csv", found.rows())
+            return csv_response(f"{look.query.version.journey.key}-{behind.what}.csv", found.rows())
         page = Paginator(cast(Any, found), PER_PAGE).get_page(look.address.get("p", "1"))
         unit = look.query.version.journey.unit
         context = {
@@ -174,12 +174,6 @@ class FunnelPages:
 
 def _url(name: str) -> str:
     return reverse(f"admin:journey_journey_funnel{name}")
-
-
-def _csv(name: str, rows: Any) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    # The mark tells spreadsheets that it is UTF-8.
-    return HttpResponse("\ufeff" + csv_text(rows), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _refusal(request: HttpRequest, problem: ProblemError, page: bool = False, context: Any = None) -> HttpResponse:

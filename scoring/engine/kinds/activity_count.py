@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable, Restriction
+from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk, Restriction
 from scoring.engine.kernels import window_sum
 from scoring.engine.kinds.engaged_minutes import rows_in_window
 from scoring.engine.restrictions import RESTRICTIONS, known, restriction_of, restriction_words, window_words
-from segmentation.engine.criteria import Criterion, Measure, register
+from segmentation.engine.criteria import Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import DAY, Number, Param, Several, window_days
 from segmentation.engine.steps import Steps
@@ -24,13 +24,12 @@ TIMES = Number(name="times", label=gettext_noop("at least"), minimum=1, maximum=
 
 
 @register
-class ActivityCount(Criterion):
+class ActivityCount(ActivityWalk):
     """At least so many activities within the window."""
 
     kind = "activity_count"
     label = gettext_noop("Number of activities")
     help = gettext_noop("Counts activities in the window that the limits below let through, however long they took.")
-    tables = frozenset({ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (TIMES, window_days(), OUTCOMES, *RESTRICTIONS)
 
     def restriction(self) -> Restriction:

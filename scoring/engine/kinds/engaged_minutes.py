@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable
+from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk
 from scoring.engine.kernels import window_sum
 from scoring.engine.restrictions import RESTRICTIONS, duration, restriction_of, restriction_words, window_words
-from segmentation.engine.criteria import Criterion, Measure, register
+from segmentation.engine.criteria import Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import COMPARATORS, DAY, Number, Param, comparator, window_days
 from segmentation.engine.steps import Steps
@@ -39,13 +39,12 @@ def threshold_of(values: dict[str, Any], unit: int, name: str) -> int:
 
 
 @register
-class EngagedMinutes(Criterion):
+class EngagedMinutes(ActivityWalk):
     """Total engaged time of the entity within the window, compared in whole seconds."""
 
     kind = "engaged_minutes"
     label = gettext_noop("Engaged minutes")
     help = gettext_noop("Adds up the engaged time of all activities in the window that the limits below let through.")
-    tables = frozenset({ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (
         comparator(),
         Number(name="minutes", label=gettext_noop("minutes"), whole=False, maximum=1e7, required=True),

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable
+from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk
 from scoring.engine.kernels import window_people
 from scoring.engine.kinds.engaged_minutes import rows_in_window, threshold_of
 from scoring.engine.restrictions import RESTRICTIONS, duration, restriction_of, restriction_words, window_words
-from segmentation.engine.criteria import Criterion, Measure, register
+from segmentation.engine.criteria import Measure, register
 from segmentation.engine.errors import RuleError
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import COMPARATORS, DAY, Choice, Number, Param, comparator, window_days
@@ -19,7 +19,7 @@ COUNTED = {"person": gettext_noop("people"), "persona": gettext_noop("personas (
 
 
 @register
-class EngagedPeople(Criterion):
+class EngagedPeople(ActivityWalk):
     """At least so many people, each with more than (or at least) so many minutes within the window.
 
     Counting personas, the distinct buying roles of such people count; a person without a role is no persona.
@@ -30,7 +30,6 @@ class EngagedPeople(Criterion):
     help = gettext_noop(
         "Counts people who were each engaged for long enough. Activities without a contact never count for people."
     )
-    tables = frozenset({ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (
         Number(name="people", label=gettext_noop("at least"), minimum=1, maximum=100_000, required=True),
         Choice(name="count", label=gettext_noop("count"), choices=COUNTED, default="person"),

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable
+from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk
 from scoring.engine.kernels import SECOND, decayed, decayed_score
 from scoring.engine.kinds.engaged_minutes import exactly
 from scoring.engine.restrictions import RESTRICTIONS, restriction_of, restriction_words
-from segmentation.engine.criteria import Criterion, Measure, register
+from segmentation.engine.criteria import Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import COMPARATORS, DAY_SECONDS, Number, Param, comparator
 from segmentation.engine.steps import Steps
@@ -16,7 +16,7 @@ from segmentation.engine.text import _, gettext_noop
 
 
 @register
-class EngagementScore(Criterion):
+class EngagementScore(ActivityWalk):
     """Engaged minutes, each halved with every half-life since: score(t) = sum of minutes x 2^(-age / half-life).
 
     Ages count in whole seconds.
@@ -25,7 +25,6 @@ class EngagementScore(Criterion):
     kind = "engagement_score"
     label = gettext_noop("Engagement score")
     help = gettext_noop("Engaged minutes that fade: after one half-life a minute counts half, after two a quarter.")
-    tables = frozenset({ACTIVITIES})
     params: ClassVar[tuple[Param, ...]] = (
         comparator(">="),
         Number(name="score", label=gettext_noop("score"), whole=False, minimum=0.01, maximum=1e7, required=True),

@@ -89,17 +89,16 @@ function paint() {
 
 function drawMembers(counts) {
     const line = (text, more = "aj-muted") => el("p", { class: more, text });
+    const named = (account) => el("li", {}, el("a", { class: "aj-link", href: urls.account.replace("/0/", `/${account.id}/`), text: account.name }), el("span", { class: "aj-muted", text: [account.industry, account.region].filter(Boolean).join(" · ") }));
+    const some = (title, accounts) => (accounts.length ? [el("p", { class: "ajr-divider", text: title }), el("ul", { class: "ajg-sample" }, accounts.map(named))] : []);
     byId("ajr-summary").replaceChildren(
         el("p", { class: "ajg-members" }, el("strong", { text: figure(counts.members) }), ` ${counts.members === 1 ? words.account : words.accounts}`),
         counts.before === null ? line(words.not_built) : line(`${say("published_is", { n: figure(counts.before) })} · ${say("gained_lost", { gained: figure(counts.gained), lost: figure(counts.lost) })}`),
         ...(counts.parent === null ? [] : [line(say("of_parent", { n: figure(counts.parent) }))]),
         ...(counts.unknown ? [el("p", { class: "aj-warn", title: words.unknown_help, text: say("unknown", { n: figure(counts.unknown) }) })] : []),
-        ...(counts.sample.length ? [el("p", { class: "ajr-divider", text: counts.sample.length < counts.members ? words.some_of_them : words.all_of_them })] : []),
-        el(
-            "ul",
-            { class: "ajg-sample" },
-            counts.sample.map((account) => el("li", {}, el("a", { class: "aj-link", href: urls.account.replace("/0/", `/${account.id}/`), text: account.name }), el("span", { class: "aj-muted", text: [account.industry, account.region].filter(Boolean).join(" · ") }))),
-        ),
+        ...some(say("coming", { n: figure(counts.gained) }), counts.coming),
+        ...some(say("leaving", { n: figure(counts.lost) }), counts.leaving),
+        ...some(counts.sample.length < counts.members ? words.some_of_them : words.all_of_them, counts.sample),
     );
 }
 
