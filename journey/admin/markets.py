@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -19,7 +20,15 @@ from journey.admin.downloads import csv_response
 from journey.admin.market_figures import market_figure
 from journey.instants import past_instant
 from journey.models import MarketLevel
-from journey.selectors.markets import MarketFigures, MarketReport, market_accounts, market_query, market_report
+from journey.models.markets import READ_BY
+from journey.selectors.markets import (
+    MarketFigures,
+    MarketQuery,
+    MarketReport,
+    market_accounts,
+    market_query,
+    market_report,
+)
 from segmentation.admin.base import KeyedAdmin, admin_url, chip
 from segmentation.errors import ProblemError
 from segmentation.models import Account
@@ -30,10 +39,22 @@ MONTHS = (6, 12, 24, 36, 60)
 SCALES = {"linear": _("even"), "log": _("by powers of ten")}
 
 
+class MarketForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What the chosen test does not read is not shown, so it is emptied, too."""
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        for name, test in READ_BY.items():
+            if name in values and values.get("test") != test:
+                values[name] = "" if isinstance(values[name], str) else None
+        return values
+
+
 @admin.register(MarketLevel)
 class MarketLevelAdmin(KeyedAdmin):
     """What makes a market. The page of their sizes is the one the side bar leads to."""
 
+    form = MarketForm
     list_display = ["position", "name_chip", "test", "key"]
     list_display_links = ["name_chip"]
     search_fields = ["name", "key"]
@@ -48,6 +69,15 @@ class MarketLevelAdmin(KeyedAdmin):
             },
         ),
     ]
+
+    conditional_fields = {  # what the chosen test does not read is not shown
+        "profile": "test == 'fit'",
+        "grades": "test == 'fit'",
+        "target_list": "test == 'list'",
+        "segment": "test == 'segment'",
+        "journey": "test == 'stage'",
+        "stage": "test == 'stage'",
+    }
 
     @display(description=_("name"), ordering="name")
     def name_chip(self, level: MarketLevel) -> Any:
@@ -203,7 +233,7 @@ def _report_context(report: MarketReport, given: dict[str, str], *, limited: boo
         )
     table = [
         {
-            "at": moment,
+            "at": _shown(query, place),
             "is_now": place == last,
             "cells": [
                 {
@@ -224,9 +254,15 @@ def _report_context(report: MarketReport, given: dict[str, str], *, limited: boo
         "is_assumed": any(any(market.assumed) for market in report.markets),
         "table": table,
         "scale": scale,
-        "since": query.instants[0],
+        "since": _shown(query, 0),
         "figures": {"sizes": market_figure(report, scale, url)},
     }
+
+
+def _shown(query: MarketQuery, place: int) -> dt.datetime:
+    """The last moment of a month, which ends at an instant of the next; the moment of the question as it is."""
+    moment = query.instants[place]
+    return moment if moment == query.as_of else moment - dt.timedelta(microseconds=1)
 
 
 def _scale(report: MarketReport) -> str:

@@ -105,6 +105,7 @@ def performance_figure(rows: Sequence[tuple[str, tuple[Any, ...], tuple[Any, ...
         "showlegend": True,
         "legend": {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
         "xaxis": {"fixedrange": True, "rangemode": "tozero", "title": {"text": words}},
-        "yaxis": {"fixedrange": True, "automargin": True, "type": "category"},
+        # Names lie above their line, so that narrow screens have room for the points.
+        "yaxis": {"fixedrange": True, "type": "category", "ticklabelposition": "inside top", "ticks": ""},
     }
     return {"data": traces, "layout": layout}

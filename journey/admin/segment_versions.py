@@ -85,7 +85,7 @@ class VersionPages:
                         for name, label in MOVES.items()
                     ],
                     "page": page,
-                    "page_url": f"?{urlencode({**base, 'move': move})}&p=",
+                    "move_url": f"?{urlencode({**base, 'move': move})}&p=",
                     "rows": [
                         {"account": account, "url": admin_url("segmentation_account_change", account.pk)}
                         for account in page

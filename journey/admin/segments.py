@@ -38,7 +38,13 @@ from segmentation.imports.bad_rows import inert
 from segmentation.models import Account, Segment, SegmentVersion
 from segmentation.selectors.access import is_limited, visible_accounts
 from segmentation.selectors.dependencies import rules_that_read
-from segmentation.selectors.segments import current_segment_history, segment_tree, version_in_force, versions_in_force
+from segmentation.selectors.segments import (
+    current_segment_histories,
+    current_segment_history,
+    segment_tree,
+    version_in_force,
+    versions_in_force,
+)
 from segmentation.services.segments import (
     QUESTIONS,
     change_details,
@@ -121,11 +127,7 @@ class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
         sizes = sizes_at(now, visible)
         accounts = (Account.objects.all() if visible is None else visible).count()
         due = reviews_due([node.segment for node in nodes])
-        built = {
-            history.segment_id: history
-            for node in nodes
-            if (history := current_segment_history(node.segment)) is not None
-        }
+        built = current_segment_histories()
         rows: list[dict[str, Any]] = []
         for node in nodes:
             found = sizes.get(node.segment.key)

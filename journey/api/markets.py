@@ -33,10 +33,12 @@ KNOWN_AT = OpenApiParameter(
 
 class MarketSerializer(ShownSerializer):
     name = serializers.CharField(source="__str__")
-    profile = serializers.CharField(source="profile.key", default=None)
-    target_list = serializers.CharField(source="target_list.key", default=None)
-    segment = serializers.CharField(source="segment.key", default=None)
-    journey = serializers.CharField(source="journey.key", default=None)
+    profile = serializers.CharField(source="profile.key", default=None, help_text=_("Key of the profile; or null."))
+    target_list = serializers.CharField(
+        source="target_list.key", default=None, help_text=_("Key of the list; or null.")
+    )
+    segment = serializers.CharField(source="segment.key", default=None, help_text=_("Key of the segment; or null."))
+    journey = serializers.CharField(source="journey.key", default=None, help_text=_("Key of the journey; or null."))
 
     class Meta:
         model = MarketLevel

@@ -119,7 +119,7 @@ class MarketLevel(models.Model):
         if self.test in needed and not getattr(self, needed[self.test][0]):
             field, remedy = needed[self.test]
             problems[field] = ValidationError(remedy, code="required")
-        for field, test in _READ_BY.items():
+        for field, test in READ_BY.items():
             if getattr(self, field) and self.test != test:
                 text = _("The test “%(test)s” does not read this. Leave it empty, or choose another test.")
                 problems[field] = ValidationError(
@@ -139,7 +139,7 @@ class MarketLevel(models.Model):
 
 
 # Fields that only one test reads.
-_READ_BY = {
+READ_BY = {
     "profile": MarketLevel.Test.FIT,
     "target_list": MarketLevel.Test.LIST,
     "segment": MarketLevel.Test.SEGMENT,
@@ -157,4 +157,4 @@ def stage_keys(journey):
     return list(dict.fromkeys(stages.order_by("version__journey__order", "position").values_list("key", flat=True)))
 
 
-__all__ = ["MarketLevel"]
+__all__ = ["READ_BY", "MarketLevel"]

@@ -283,7 +283,8 @@ def segment_performance(query: PerformanceQuery) -> PerformanceReport:
     groups = _groups(query)
     customer = parse_rule(CUSTOMER)
     rules = [group.rule for group in groups]
-    end = min(instant_of(query.end), instant_of(query.known_at or timezone.now()))
+    # The last instant of the range: what happens at its end is not in it.
+    end = min(instant_of(query.end) - 1, instant_of(query.known_at or timezone.now()))
     start = instant_of(query.start)
     only = _visible(query.user)
     criteria = [term.criterion for rule in (*rules, customer) for term in rule.terms]
@@ -335,8 +336,8 @@ def _known_currencies(deals: DealValues) -> tuple[str, ...]:
 
 def _deal_facts(deals: DealValues, now: DealsAt, then: DealsAt, start: int, end: int, rates: Rates) -> DealFacts:
     """Deals closed in the range and still closed so, and those open at its end, in the currency of the report."""
-    won = (now.won >= start) & (now.won < end) & (now.won != FAR_FUTURE)
-    lost = (now.lost >= start) & (now.lost < end) & (now.lost != FAR_FUTURE)
+    won = (now.won >= start) & (now.won <= end) & (now.won != FAR_FUTURE)
+    lost = (now.lost >= start) & (now.lost <= end) & (now.lost != FAR_FUTURE)
     closed = np.where(won, now.won, np.where(lost, now.lost, end))
     cents = np.where(then.is_open, then.cents, now.cents)
     worth = converted(deals, cents, closed, rates)

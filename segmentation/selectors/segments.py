@@ -89,6 +89,11 @@ def current_segment_history(segment: Segment) -> SegmentHistory | None:
     )
 
 
+def current_segment_histories() -> dict[int, SegmentHistory]:
+    """The history readers use of every segment that has one, by the segment's primary key."""
+    return {row.segment_id: row for row in SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)}
+
+
 def segment_snapshots() -> list[str]:
     """The database snapshots that present memberships were made from."""
     current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)

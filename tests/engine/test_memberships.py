@@ -1,9 +1,11 @@
 """Segments: parts, the segment above, subtraction, and what is not known."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
+from scoring.engine.activities import ActivityWalk
 from segmentation.engine.facts import Periods, Rows
 from segmentation.engine.memberships import (
     MEMBER,
@@ -16,10 +18,10 @@ from segmentation.engine.memberships import (
     nobody,
     spans,
 )
-from segmentation.engine.resolve import values_at
+from segmentation.engine.resolve import all_of, rule_steps, values_at
 from segmentation.engine.rules import parse_rule
 from segmentation.engine.steps import NO, UNKNOWN, YES
-from tests.reference.histories import BASE, FieldHistory, History, Period, day, facts_of
+from tests.reference.histories import BASE, Activity, FieldHistory, History, Period, day, facts_of
 
 TIER_1 = {"kind": "field", "params": {"field": "tier", "value": 1}}
 NORTH = {"kind": "field", "params": {"field": "region", "value": "north"}}
@@ -102,6 +104,54 @@ def test_periods_begin_with_the_history_and_the_first_is_no_entry():
         (1, UNSURE, day(3), day(5), False),
         (1, MEMBER, day(5), day(9), False),
     ]
+
+
+def test_criteria_that_cost_much_are_asked_of_few_entities_and_nothing_changes(monkeypatch):
+    monkeypatch.setattr("segmentation.engine.kinds.segment._segment_choices", lambda: {f"s{n}": "" for n in range(6)})
+    dice = random.Random(8)
+    costly = [
+        {"kind": "engaged_minutes", "params": {"minutes": 1, "window_days": 3}},
+        {"kind": "activity_count", "params": {"times": 2, "window_days": 4}, "negate": True},
+        {"kind": "engaged_people", "params": {"people": 2, "window_days": 5}},
+    ]
+    cheap = [TIER_1, NORTH, WATCHED]
+
+    def history():
+        acts = [Activity(time=day(dice.random() * 9), seconds=60, contact=dice.randrange(3)) for _ in range(8)]
+        tiers = FieldHistory(initial=dice.choice([1, 2, None]), changes=((day(5), dice.choice([1, 2])),))
+        flags = (Period(key="watched", start=day(2), end=day(6)),) if dice.random() < 0.3 else ()
+        region = FieldHistory(initial=dice.choice(["north", "south", None]))
+        return History(activities=tuple(acts), fields={"tier": tiers, "region": region}, flags=flags)
+
+    def mixed(keys, number):
+        terms = dice.sample([*costly, *cheap, *(in_segment(key, dice.random() < 0.5) for key in keys[:2])], 3)
+        parts = {"base": rule(*terms, at_least=dice.choice([None, None, 1, 2]))}
+        if dice.random() < 0.7:
+            parts["trigger"] = rule(*dice.sample(costly, 2), at_least=dice.choice([1, 2]))
+        if dice.random() < 0.5:
+            parts["fit"] = rule(dice.choice(cheap))
+        return SegmentRules(f"s{number}", parts, parent=dice.choice([None, *keys]) if keys else None)
+
+    asked = []
+    real = ActivityWalk.steps_of
+    monkeypatch.setattr(ActivityWalk, "steps_of", lambda c, f, w: asked.append(w.mean()) or real(c, f, w))
+    for _world in range(25):
+        facts = facts_of([history() for _ in range(30)])
+        segments = []
+        for number in range(6):
+            segments.append(mixed([segment.key for segment in segments], number))
+        segments = in_order(segments)
+        found, plain = ({**facts.tables, SEGMENTS: nobody(30)} for _ in range(2))
+        found = membership_steps(segments, replace(facts, tables=found))
+        table = plain[SEGMENTS]
+        for one in segments:  # one after another, every criterion of every entity
+            whole = [rule_steps(part, replace(facts, tables=plain)) for part in one.parts.values()]
+            above = [table.steps(one.parent)] if one.parent else []
+            table.computed[one.key] = all_of([*above, *whole])
+        for key, steps in table.computed.items():
+            for name in ("initial", "offsets", "time", "value"):
+                assert np.array_equal(getattr(found[key], name), getattr(steps, name)), key
+    assert 0 < np.mean(asked) < 0.8, "nobody was left out"
 
 
 def test_stored_periods_read_back_are_the_steps_they_were_made_of():

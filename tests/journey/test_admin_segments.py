@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
+from journey.models import ExchangeRate
 from journey.segment_examples import install_examples
 from journey.selectors.segment_health import segment_health
 from journey.selectors.segments import segment_preview
@@ -16,6 +17,7 @@ from scoring.models import Activity, ActivityType
 from segmentation.models import Account, CustomField, Job, ListMembership, SalesTeam, Segment, SegmentReview, TargetList
 from segmentation.selectors.segments import segment_members_at
 from segmentation.services.roles import REP, sync_roles
+from segmentation.services.segments import create_segment, save_rules
 from tests.journey import worlds
 from tests.journey.test_segments import field, rule, segment, term
 
@@ -177,6 +179,78 @@ def test_health_counts_size_overlap_coverage_growth_customers_and_pipeline(admin
     assert found["growth"]["north"][0] == 2  # two have facts of long ago, the others begin today
     assert {warning["code"] for warning in found["warnings"]} >= {"too_small", "overlap", "uncovered"}
     assert "67 %" in page(admin_client, "health")
+
+
+def test_the_pipeline_adds_up_all_currencies_and_names_those_without_a_rate(admin_client):
+    segment("north", field("region", "north"))
+    for amount, currency in ((100, "EUR"), (50, "EUR"), (80, "USD"), (9, "JPY")):
+        made = worlds.deal(Account.objects.create(name=currency, region="north"), ("Proposal", 5))
+        made.crm_stage, made.amount, made.currency = made.changes.get().crm_stage, amount, currency
+        made.save()
+    ExchangeRate.objects.create(currency="EUR", into="USD", day=worlds.day(0).date(), rate=2)
+    update_memberships()
+    found = segment_health()
+    assert (found["currency"], found["pipeline"]) == ("EUR", 190.0)
+    assert found["without_rate"] == {"JPY": {"deals": 1, "amount": 9.0}}
+    assert "no exchange rate into EUR" in page(admin_client, "health")
+
+
+def test_segments_of_prospects_are_not_blamed_for_having_no_customers():
+    customer = field("relationship", "customer")
+    segment("prospects", field("relationship", "prospect"), field("region", "north"))
+    segment("not-won", term("opportunity_won", negate=True))
+    segment("others", {**customer, "negate": True})
+    segment("below", field("region", "north"), parent="prospects")
+    segment("within", term("segment", segment="others"))
+    segment("north", field("region", "north"))
+    segment("either", customer, field("relationship", ["prospect", "customer"], "in"))
+    create_segment(
+        key="any", name="Any", build=False,
+        rules={"base": rule(field("relationship", "prospect"), field("region", "north"), at_least=1)},
+    )  # fmt: skip
+    Account.objects.create(name="Acme", region="north", relationship="prospect")
+    update_memberships()
+    found = segment_health()
+    kept = {row["key"] for row in found["segments"] if row["holds_customers"]}
+    assert kept == {"north", "either", "any"}
+    assert {w["segment"] for w in found["warnings"] if w["code"] == "no_customers"} == {"north", "any"}
+
+
+def test_versions_are_compared_by_whom_they_hold_and_an_earlier_one_comes_back(admin_client, api):
+    for name, region in (("Acme", "north"), ("Globex", "north"), ("Initech", "south"), ("Hidden", "")):
+        Account.objects.create(name=name, region=region, tier=1 if name == "Globex" else None)
+    made = segment("north", field("region", "north"))
+    assert "There is only one version" in page(admin_client, "compare", made.pk)
+    save_rules(segment=made, rules={"base": rule(field("region", "south"))}, build=False)
+    save_rules(segment=made, rules={"base": rule(field("region", ["south", "north"], "in"))}, build=False)
+    update_memberships()
+    text = page(admin_client, "compare", made.pk)  # the one before and the newest
+    assert ("Acme" in text, "Globex" in text, "Initech" in text) == (True, True, False)
+    assert "Initech" in page(admin_client, "compare", made.pk, query="?one=2&other=3&move=staying")
+    found = api.get("segments/north/compare/?one=1&other=2").json()
+    assert (found["entering"], found["leaving"], found["staying"], found["unknown"]) == (1, 2, 0, [1, 1])
+    assert [row["name"] for row in found["leaving_accounts"]] == ["Acme", "Globex"]
+    csv_text = admin_client.get(url("compare", made.pk) + "?one=1&other=2&format=csv").content.decode("utf-8-sig")
+    assert [line.split(",")[0] for line in csv_text.splitlines()] == ["move", "entering", "leaving", "leaving"]
+    assert admin_client.get(url("compare", made.pk) + "?one=9").status_code == 404
+    assert api.get("segments/north/compare/?one=1&other=9").status_code == 422
+    # Somebody else saved meanwhile: nothing is put in force.
+    stale = admin_client.post(url("restore", made.pk), {"version": "1", "basis": "2"}, follow=True).content.decode()
+    assert "Somebody else has saved" in stale
+    admin_client.post(url("restore", made.pk), {"version": "1", "basis": "3"})
+    newest = made.versions.order_by("-number").first()
+    assert (newest.number, newest.rules["base"]["criteria"][0]["params"]["value"]) == (4, "north")
+
+
+def test_the_editor_names_who_comes_in_and_who_leaves(admin_client):
+    for name, region in (("Acme", "north"), ("Initech", "south")):
+        Account.objects.create(name=name, region=region)
+    made = segment("north", field("region", "north"))
+    update_memberships()
+    counts = post(admin_client, url("preview", made.pk), document({"base": rule(field("region", "south"))})).json()[
+        "counts"
+    ]
+    assert [[row["name"] for row in counts[name]] for name in ("coming", "leaving")] == [["Initech"], ["Acme"]]
 
 
 def test_more_than_five_active_segments_are_too_many():

@@ -16,9 +16,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from journey.services.assessments import assess
+from journey.services.markets import store_market
+from journey.services.memberships import update_memberships
 from journey.services.replay import replay
 from segmentation.models import DisqualificationRequest, ListMembership, MembershipReason, SalesTeam, TargetList
 from segmentation.services.roles import MARKETER
+from segmentation.services.segments import create_segment
 from segmentation.services.target_lists import add_accounts, propose_accounts, propose_disqualification, set_quota
 from tests.journey import worlds
 
@@ -36,6 +39,8 @@ PAGES = {
     "profiles": "segmentation_icpprofile_changelist",
     "assessments": "segmentation_icpassessment_changelist",
     "accounts": "segmentation_account_changelist",
+    "segments": "segmentation_segment_changelist",
+    "markets": "journey_marketlevel_changelist",
     "accounts of a list": "segmentation_account_changelist?on_list=list-0",
 }
 
@@ -53,11 +58,16 @@ def grow(number):
         add_accounts(target_list=tal, accounts=[member], reason=reason)
         if n:
             add_accounts(target_list=TargetList.objects.get(key="list-0"), accounts=[member], reason=reason)
+        rules = {"base": {"criteria": [{"kind": "list", "params": {"list": tal.key}}]}}
+        create_segment(key=f"segment-{n}", name=f"Segment {n}", rules=rules, parent=f"segment-{n - 1}" if n else "")
+        level = {"key": f"market-{n}", "name": f"Market {n}", "position": 1000 + n, "test": "list", "grades": ""}
+        store_market(values={**level, "target_list": tal})
         propose_accounts(target_list=tal, accounts=[proposed], team=team, note="x")
         propose_disqualification(target_list=tal, accounts=[member], team=team, note="x")
         worlds.activity(proposed, "webinar", (timezone.now() - worlds.DAY0).days - 5, by=worlds.contact(proposed))
     replay()
     assess()
+    update_memberships()
 
 
 def measured(client):

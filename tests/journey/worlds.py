@@ -14,11 +14,13 @@ from journey.models import (
     EntryRule,
     Journey,
     JourneyVersion,
+    MarketLevel,
     Opportunity,
     OpportunityChange,
     Stage,
     StageInterval,
 )
+from journey.ready_made_markets import install_markets
 from journey.selectors.histories import current_history
 from scoring.models import Activity, ActivityType
 from segmentation.models import Account, AccountFlag, Contact, FlagType, IcpItem, IcpProfile, IcpVersion
@@ -62,6 +64,7 @@ def install() -> None:
     install_journeys(Journey, JourneyVersion, Stage, EntryRule, Criterion)
     FlagType.objects.get_or_create(key="disqualified", defaults={"name": "Disqualified"})
     install_profile(IcpProfile, IcpVersion, IcpItem, published_at=DAY0)
+    install_markets(MarketLevel)
     for key, values in TYPES.items():
         ActivityType.objects.get_or_create(key=key, defaults={"name": key, **values})
     for position, (name, meaning) in enumerate(CRM_STAGES.items()):

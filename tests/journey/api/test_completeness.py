@@ -4,6 +4,7 @@ import pytest
 
 from journey.api.costs import CostViewSet
 from journey.api.journeys import JourneyViewSet
+from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
@@ -44,6 +45,7 @@ SETTINGS = [
     ProfileAnswerViewSet,
     AssessmentViewSet,
     SegmentViewSet,
+    MarketViewSet,
     DuplicateViewSet,
     MergeViewSet,
 ]

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from journey.models import Opportunity, OpportunityChange
 from journey.services.assessments import assess
+from journey.services.markets import store_market
 from scoring.models import Activity
 from segmentation.models import (
     Account,
@@ -28,6 +29,7 @@ from segmentation.models import (
 from segmentation.services.duplicates import find_duplicates
 from segmentation.services.merging import merge_accounts
 from segmentation.services.profiles import create_profile, record_answers
+from segmentation.services.segments import create_segment
 from segmentation.services.target_lists import (
     propose_accounts,
     propose_disqualification,
@@ -147,6 +149,11 @@ def decided(client, api):
     record_answers(version=version, item_key=item.key, accounts=accounts, value=1, user=api.user)
     assess(version=version)
     create_profile(key="more", name="More")
+    for n in range(4):
+        rules = {"base": {"criteria": [{"kind": "list", "params": {"list": "named"}}]}}
+        made = create_segment(key=f"s{n}", name=f"S{n}", rules=rules, parent=f"s{n - 1}" if n else "", user=api.user)
+        market = {"key": f"m{n}", "name": f"M{n}", "position": 99 + n, "test": "segment", "grades": ""}
+        store_market(values={**market, "segment": made.segment})
     Account.objects.bulk_create(Account(name=f"Double {n // 2}", domain=f"d{n // 2}.com") for n in range(12))
     find_duplicates()
     doubles = list(Account.objects.filter(name__startswith="Double").order_by("pk"))
@@ -168,6 +175,8 @@ DECIDED = [
     "assessments",
     "duplicates",
     "merges",
+    "segments",
+    "markets",
 ]
 
 

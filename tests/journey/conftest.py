@@ -1,0 +1,1 @@
+from tests.segmentation.api.support import api  # noqa: F401 - fixture
