@@ -100,12 +100,16 @@ def performance_figure(rows: Sequence[tuple[str, tuple[Any, ...], tuple[Any, ...
             }
         )
     layout = {
-        "height": 90 + 44 * len(rows),
-        "margin": {"l": 8, "r": 16, "t": 8, "b": 48},
+        "height": 110 + 46 * len(rows),
+        "margin": {"l": 8, "r": 16, "t": 24, "b": 48},
         "showlegend": True,
-        "legend": {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "y": 1.04, "x": 0, "yanchor": "bottom"},
         "xaxis": {"fixedrange": True, "rangemode": "tozero", "title": {"text": words}},
+        "yaxis": {"fixedrange": True, "type": "category", "showticklabels": False},
         # Names lie above their line, so that narrow screens have room for the points.
-        "yaxis": {"fixedrange": True, "type": "category", "ticklabelposition": "inside top", "ticks": ""},
+        "annotations": [
+            {"xref": "paper", "x": 0, "xanchor": "left", "y": place, "yshift": 13, "text": name, "showarrow": False}
+            for place, name in enumerate(names)
+        ],
     }
     return {"data": traces, "layout": layout}
