@@ -22,9 +22,16 @@ from segmentation.admin.base import admin_url, chip, link, progress_bar
 from segmentation.admin.dialogs import NoteForm, reason_field, why_form
 from segmentation.admin.target_lists.memberships import COLOURS
 from segmentation.errors import ProblemError
-from segmentation.models import ListMembership, MembershipReason, MembershipState, SalesTeam, TargetList
+from segmentation.models import (
+    DisqualificationRequest,
+    ListMembership,
+    MembershipReason,
+    MembershipState,
+    SalesTeam,
+    TargetList,
+)
 from segmentation.models.choices import HOLDING_STATES
-from segmentation.selectors.access import accounts_of
+from segmentation.selectors.access import accounts_of, visible_to
 from segmentation.selectors.own_accounts import (
     MOST_LINES,
     Asked,
@@ -35,12 +42,17 @@ from segmentation.selectors.own_accounts import (
     teams_of,
 )
 from segmentation.selectors.quotas import OwnPlaces, own_places
-from segmentation.services.target_lists import propose_accounts, propose_disqualification, withdraw_proposals
+from segmentation.services.target_lists import (
+    propose_accounts,
+    propose_disqualification,
+    withdraw_disqualifications,
+    withdraw_proposals,
+)
 
 PER_PAGE = 25
 REMEMBERED = dt.timedelta(days=90)  # how long a decision stays on the page
 PROPOSE, ASK = "segmentation.propose_listmembership", "segmentation.add_disqualificationrequest"
-DECISION_COLOURS = {"open": "#d97706", "accepted": "#dc2626", "refused": "#64748b"}
+DECISION_COLOURS = {"open": "#d97706", "accepted": "#dc2626", "refused": "#64748b", "withdrawn": "#64748b"}
 SHOWN = {"listed": True, "free": False}
 DisqualifyForm = why_form(MembershipReason.Use.DISQUALIFY)
 
@@ -89,6 +101,7 @@ class MyAccountsPages:
             page("mine/propose/", "propose", self.propose_view),
             page("mine/<int:pk>/withdraw/", "withdraw", self.withdraw_view),
             page("mine/<int:pk>/disqualify/", "ask_disqualification", self.ask_view),
+            page("mine/requests/<int:pk>/withdraw/", "withdraw_request", self.withdraw_request_view),
             *super().get_urls(),  # type: ignore[misc]
         ]
 
@@ -215,6 +228,25 @@ class MyAccountsPages:
             description=_("Marketing decides. Until then the account stays on the list; afterwards its place is free."),
         )
 
+    def withdraw_request_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, and take an own request to disqualify back."""
+        if not self.has_view_permission(request) or not request.user.has_perm(ASK):  # type: ignore[union-attr]
+            raise PermissionDenied
+        asked = visible_to(DisqualificationRequest.objects.select_related("account"), request.user).filter(pk=pk).first()
+        if asked is None:
+            raise Http404
+        if not _may_withdraw(asked, request.user):
+            return self._back(request, gettext("Only requests of your own that nobody has decided can be withdrawn."))
+        return self._asked(
+            request,
+            asked,
+            NoteForm,
+            lambda answers: withdraw_disqualifications(requests=[asked], user=request.user, **answers),
+            title=_("Withdraw the request to disqualify"),
+            submit_text=_("Withdraw"),
+            description=_("The account stays on the list."),
+        )
+
     def _own_row(self, request: HttpRequest, pk: int, right: str) -> ListMembership:
         """Return a row in force of an account of the user's own teams."""
         if not self.has_view_permission(request) or not request.user.has_perm(right):  # type: ignore[union-attr]
@@ -226,7 +258,7 @@ class MyAccountsPages:
             raise Http404
         return row
 
-    def _asked(self, request: HttpRequest, row: ListMembership, form: Any, verb: Any, **texts: Any) -> HttpResponse:
+    def _asked(self, request: HttpRequest, row: Any, form: Any, verb: Any, **texts: Any) -> HttpResponse:
         mine = reverse("admin:segmentation_listmembership_mine")
         answer: HttpResponse = self.ask_and_do(request, [row], form, verb, list_url=mine, **texts)
         return HttpResponseRedirect(mine) if isinstance(answer, HttpResponseRedirect) else answer
@@ -294,6 +326,10 @@ def _withdraw_url(row: ListMembership | None, user: Any) -> str | None:
     return admin_url("segmentation_listmembership_withdraw", row.pk) if row and own and user.has_perm(PROPOSE) else None
 
 
+def _may_withdraw(asked: DisqualificationRequest, user: Any) -> bool:
+    return asked.decision == DisqualificationRequest.Decision.OPEN and asked.asked_by_id == user.pk
+
+
 def _asked(each: Asked, user: Any) -> dict[str, Any]:
     colour = DECISION_COLOURS[each.state] if each.disqualify else COLOURS[MembershipState(each.state)]
     return {
@@ -301,7 +337,9 @@ def _asked(each: Asked, user: Any) -> dict[str, Any]:
         "account": link(admin_url("segmentation_account_change", each.account.pk), each.account),
         "what": gettext("Disqualify") if each.disqualify else gettext("Add"),
         "chip": chip(each.label, colour),
-        "withdraw_url": _withdraw_url(each.membership, user),
+        "withdraw_url": admin_url("segmentation_listmembership_withdraw_request", each.request.pk)
+        if each.request and user.has_perm(ASK) and _may_withdraw(each.request, user)
+        else _withdraw_url(each.membership, user),
     }
 
 

@@ -29,6 +29,34 @@ def narrow_choices(form: forms.BaseForm, user: Any) -> None:
             field.queryset = visible_to(field.queryset.all(), user)
 
 
+class _KeepsHidden:
+    """Mixed into forms: a link that reads as empty because its other end is hidden stays when it is left empty."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        instance: Any = self.instance  # type: ignore[attr-defined]
+        links = [field for field in instance._meta.concrete_fields if field.name in self.fields and field.is_relation]  # type: ignore[attr-defined]
+        self._kept = {
+            field: getattr(instance, field.attname)
+            for field in links
+            if field.get_cached_value(instance, default=instance) is None  # as `visible_to` leaves them
+            and getattr(instance, field.attname) is not None
+        }
+        for field in self._kept:
+            self.initial[field.name] = None  # type: ignore[attr-defined]
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        for field, value in self._kept.items():
+            if self.cleaned_data.get(field.name) is None:  # type: ignore[attr-defined]
+                setattr(self.instance, field.attname, value)  # type: ignore[attr-defined]
+
+
+def keeping_hidden(form_class: Any, user: Any) -> Any:
+    """Return a model form that lets a limited user overwrite hidden links but not drop them unseen."""
+    return type(form_class.__name__, (_KeepsHidden, form_class), {}) if is_limited(user) else form_class
+
+
 class _VisibleChoices:
     """Mixed into filters by a related row: offers and names only rows the user may see."""
 
@@ -106,9 +134,17 @@ class _OwnRows:
 class VisibleInline(_VisibleFields):
     """Mixed into tables on the page of something."""
 
+    def get_formset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, *args, **kwargs)  # type: ignore[misc]
+        formset.form = keeping_hidden(formset.form, request.user)
+        return formset
+
 
 class VisibleAdmin(_OwnRows, _VisibleFields):
     """Mixed into the base of every page."""
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return keeping_hidden(super().get_form(request, *args, **kwargs), request.user)  # type: ignore[misc]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return super().has_module_permission(request) and self._is_own(request)  # type: ignore[misc]

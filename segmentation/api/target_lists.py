@@ -43,8 +43,8 @@ from segmentation.models import (
 from segmentation.models.choices import HOLDING_STATES, QuotaKind
 from segmentation.selectors.access import is_limited, own_team_rows, own_teams, visible_to
 from segmentation.selectors.account_references import find_accounts
+from segmentation.selectors.own_accounts import own_requests, withdrawable
 from segmentation.selectors.own_accounts import proposable as team_proposable
-from segmentation.selectors.own_accounts import withdrawable
 from segmentation.selectors.quotas import own_places, with_places
 from segmentation.selectors.target_lists import with_counts
 from segmentation.services.list_settings import store_list, store_reason
@@ -60,6 +60,7 @@ from segmentation.services.target_lists import (
     review_disqualifications,
     review_proposals,
     set_quota,
+    withdraw_disqualifications,
     withdraw_proposals,
 )
 
@@ -568,6 +569,13 @@ class DecideBody(BodySerializer):
     )
 
 
+class WithdrawBody(BodySerializer):
+    """Requests that are taken back."""
+
+    requests = keys_field(_("Primary keys of open requests, up to 1000."))
+    note = Words(required=False, default="", allow_blank=True, max_length=300, help_text=_("Why, if there is to say."))
+
+
 class RequestsSerializer(serializers.Serializer[Any]):
     """Requests as they stand now."""
 
@@ -602,13 +610,15 @@ class DisqualificationRequestViewSet(ListMixin, StrictViewSet):
     rights = {
         "create": ("segmentation.add_disqualificationrequest",),
         "review": ("segmentation.change_disqualificationrequest", CHANGE),
+        "withdraw": ("segmentation.add_disqualificationrequest",),
     }
-    bodies = {"create": AskBody, "review": DecideBody}
-    answers = {"create": {201: RequestsSerializer}, "review": RequestsSerializer}
+    bodies = {"create": AskBody, "review": DecideBody, "withdraw": WithdrawBody}
+    answers = {"create": {201: RequestsSerializer}, "review": RequestsSerializer, "withdraw": RequestsSerializer}
     summaries = {
         "list": _("List"),
         "create": _("Ask marketing to disqualify accounts of a list"),
         "review": _("Accept or refuse requests to disqualify"),
+        "withdraw": _("Take requests to disqualify back: the accounts stay on their list"),
     }
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -623,15 +633,26 @@ class DisqualificationRequestViewSet(ListMixin, StrictViewSet):
 
         return once(request, work)
 
-    @action(detail=False, methods=["post"])
-    def review(self, request: Request) -> Response | HttpResponse:
+    def _decide(self, request: Request, verb: Callable[..., list[DisqualificationRequest]]) -> Response | HttpResponse:
+        """Call a verb of the service with what the body says, as the user of the request."""
+
         def work() -> Response:
-            given = DecideBody.read(request)
-            given["requests"] = rows_of(self.get_queryset(), given["requests"], "requests")
-            rows = _shown_rows(self, review_disqualifications(**given, user=request.user))
-            return Response({"changed": RequestSerializer(rows, many=True).data})
+            given = self.bodies[self.action].read(request)
+            rows = self.get_queryset()
+            reach = own_requests(rows, request.user) if self.action == "withdraw" else rows
+            given["requests"] = rows_of(reach, given["requests"], "requests")
+            shown = _shown_rows(self, verb(**given, user=request.user))
+            return Response({"changed": RequestSerializer(shown, many=True).data})
 
         return once(request, work)
+
+    @action(detail=False, methods=["post"])
+    def review(self, request: Request) -> Response | HttpResponse:
+        return self._decide(request, review_disqualifications)
+
+    @action(detail=False, methods=["post"])
+    def withdraw(self, request: Request) -> Response | HttpResponse:
+        return self._decide(request, withdraw_disqualifications)
 
 
 # --- Quotas --------------------------------------------------------------------------------------------------------

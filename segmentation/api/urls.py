@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
 from segmentation.api.identity import DuplicateViewSet, MatchViewSet, MergeViewSet
+from segmentation.api.list_reviews import ListReviewViewSet
 from segmentation.api.target_lists import (
     DisqualificationRequestViewSet,
     ListMembershipViewSet,
@@ -17,6 +18,7 @@ router.register("accounts", AccountViewSet, basename="account")
 router.register("contacts", ContactViewSet, basename="contact")
 router.register("target-lists", TargetListViewSet, basename="target-list")
 router.register("list-memberships", ListMembershipViewSet, basename="list-membership")
+router.register("list-reviews", ListReviewViewSet, basename="list-review")
 router.register("disqualification-requests", DisqualificationRequestViewSet, basename="disqualification-request")
 router.register("membership-reasons", MembershipReasonViewSet, basename="membership-reason")
 router.register("sales-quotas", SalesQuotaViewSet, basename="sales-quota")

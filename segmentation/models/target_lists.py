@@ -232,6 +232,7 @@ class DisqualificationRequest(models.Model):
         OPEN = "open", _("Waiting for review")
         ACCEPTED = "accepted", _("Accepted")
         REFUSED = "refused", _("Refused")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
 
     target_list = models.ForeignKey(
         TargetList, models.PROTECT, verbose_name=_("target account list"), related_name="disqualification_requests"
@@ -253,7 +254,7 @@ class DisqualificationRequest(models.Model):
     note = models.CharField(_("note"), max_length=300, blank=True)
     asked_by = _person(_("asked by"))
     asked_at = models.DateTimeField(_("asked"))
-    decision = models.CharField(_("decision"), max_length=8, choices=Decision, default=Decision.OPEN)
+    decision = models.CharField(_("decision"), max_length=9, choices=Decision, default=Decision.OPEN)
     decided_by = _person(_("decided by"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     decision_note = models.CharField(_("note of the decision"), max_length=300, blank=True)
@@ -268,7 +269,7 @@ class DisqualificationRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(decision="open", decided_at__isnull=True)
-                | Q(decision__in=["accepted", "refused"], decided_at__isnull=False),
+                | Q(decision__in=["accepted", "refused", "withdrawn"], decided_at__isnull=False),
                 name="disqualification_decided_with_time",
             ),
         ]

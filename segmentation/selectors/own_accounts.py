@@ -41,6 +41,11 @@ def withdrawable(rows: QuerySet[ListMembership], user: Any) -> QuerySet[ListMemb
     return rows.filter(Q(rep=user.pk) | Q(set_by=user.pk)) if is_limited(user) else rows
 
 
+def own_requests(rows: QuerySet[DisqualificationRequest], user: Any) -> QuerySet[DisqualificationRequest]:
+    """Of requests to disqualify those a user may take back: reps only what they asked for themselves."""
+    return rows.filter(asked_by=user.pk) if is_limited(user) else rows
+
+
 def proposable(teams: Collection[SalesTeam] | Teams) -> QuerySet[Account]:
     """The accounts teams may propose: their own and those of no team. Nothing of another team is among them."""
     return Account.objects.filter(Q(team__in=teams) | Q(team__isnull=True))
@@ -93,6 +98,7 @@ class Asked:
     at: dt.datetime
     why: str
     membership: ListMembership | None = None
+    request: DisqualificationRequest | None = None
 
 
 def asked_by_teams(teams: Collection[SalesTeam], since: dt.datetime, most: int = 50) -> list[Asked]:
@@ -117,6 +123,7 @@ def asked_by_teams(teams: Collection[SalesTeam], since: dt.datetime, most: int =
         Asked(
             row.account, row.target_list.name, True, row.decision, row.get_decision_display(), row.asked_by,
             row.decided_by, row.decided_at or row.asked_at, row.decision_note or _why(row.reason, row.note),
+            request=row,
         )
         for row in requests.select_related("account", "target_list", "reason", "asked_by", "decided_by").order_by(
             "-asked_at"

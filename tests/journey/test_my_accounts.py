@@ -19,7 +19,13 @@ from segmentation.models import (
 )
 from segmentation.selectors.own_accounts import matches
 from segmentation.services.roles import REP
-from segmentation.services.target_lists import propose_accounts, review_proposals, set_quota
+from segmentation.services.target_lists import (
+    add_accounts,
+    propose_accounts,
+    propose_disqualification,
+    review_proposals,
+    set_quota,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -203,6 +209,36 @@ class TestTakingBack:
         text = text_of(page.get(MINE))
         assert "disqualification asked for" in text
         assert "Waiting for review" in text
+
+    def test_an_own_request_to_disqualify_is_withdrawn_and_the_account_stays(self, page, row, team, ray, key_list):
+        ask = {"target_list": key_list, "accounts": [row.account], "team": team, "note": "gone"}
+        (asked,) = propose_disqualification(**ask, user=ray)
+        address = reverse("admin:segmentation_listmembership_withdraw_request", args=[asked.pk])
+        assert address in text_of(page.get(MINE))
+        assert "Mine AG" in text_of(page.get(address))
+        DisqualificationRequest.objects.update(asked_by=get_user_model().objects.create_user("kim"))
+        page.post(address, {"_form_submitted": "1"})
+        asked.refresh_from_db()
+        assert asked.decision == "open"  # that of a colleague is not
+        DisqualificationRequest.objects.update(asked_by=ray)
+        page.post(address, {"_form_submitted": "1", "note": "they pay again"})
+        asked.refresh_from_db()
+        assert (asked.decision, asked.decided_by, asked.decision_note) == ("withdrawn", ray, "they pay again")
+        assert states() == [("Mine AG", "proposed")]
+        text = text_of(page.get(MINE))
+        assert "Withdrawn" in text
+        assert "disqualification asked for" not in text
+        propose_disqualification(**ask)  # may be asked for again
+
+    def test_a_request_of_another_team_does_not_exist(self, page, row, key_list):
+        other = SalesTeam.objects.create(key="south", name="South")
+        theirs = Account.objects.create(name="Theirs AG", team=other)
+        add_accounts(target_list=key_list, accounts=[theirs], note="x")
+        (asked,) = propose_disqualification(target_list=key_list, accounts=[theirs], team=other, note="x")
+        for pk in (asked.pk, 987_654_321):
+            address = reverse("admin:segmentation_listmembership_withdraw_request", args=[pk])
+            assert page.get(address).status_code == 404
+            assert page.post(address, {"_form_submitted": "1"}).status_code == 404
 
 
 def test_the_page_takes_as_many_queries_for_many_accounts_as_for_few(page, team, key_list):

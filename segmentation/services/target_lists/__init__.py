@@ -5,7 +5,11 @@ order, quotas before accounts, each by primary key, so that simultaneous request
 """
 
 from segmentation.services.target_lists.changing import change_tier, withdraw_proposals
-from segmentation.services.target_lists.disqualifying import propose_disqualification, review_disqualifications
+from segmentation.services.target_lists.disqualifying import (
+    propose_disqualification,
+    review_disqualifications,
+    withdraw_disqualifications,
+)
 from segmentation.services.target_lists.errors import MembershipConflictError, QuotaExceededError
 from segmentation.services.target_lists.joining import add_accounts, propose_accounts, review_proposals
 from segmentation.services.target_lists.moving import (
@@ -36,5 +40,6 @@ __all__ = [
     "review_proposals",
     "review_waiting",
     "set_quota",
+    "withdraw_disqualifications",
     "withdraw_proposals",
 ]

@@ -97,6 +97,35 @@ def review_disqualifications(
         MembershipConflictError: one was decided meanwhile; nothing was changed.
     """
     why = checked_why(None, note, user, use=Use.REFUSE, required=not accept)
+    found = _answered(requests, Decision.ACCEPTED if accept else Decision.REFUSED, why)
+    if accept:
+        for request in found:
+            asked = Why(request.reason, request.note, why.who)
+            row = rows.latest_rows(request.target_list, [request.account_id])[request.account_id]
+            rows.move_rows([row], HOLDING_STATES, MembershipState.DISQUALIFIED, asked, None, decided=True)
+    return found
+
+
+@transaction.atomic
+def withdraw_disqualifications(
+    *, requests: Iterable[DisqualificationRequest], note: str = "", user: Actor = None
+) -> list[DisqualificationRequest]:
+    """Take requests to disqualify back before they are decided; the accounts stay on their list.
+
+    Returns:
+        The requests, withdrawn.
+
+    Raises:
+        InvalidValueError: the note is too long.
+        MembershipConflictError: one was decided meanwhile; nothing was changed.
+    """
+    return _answered(requests, Decision.WITHDRAWN, checked_why(None, note, user, use=Use.REFUSE, required=False))
+
+
+def _answered(
+    requests: Iterable[DisqualificationRequest], answer: DisqualificationRequest.Decision, why: Why
+) -> list[DisqualificationRequest]:
+    """Store what became of open requests, the accounts locked first."""
     ids = {request.pk for request in requests}
     locked = rows.locked_accounts(DisqualificationRequest.objects.filter(pk__in=ids).values_list("account", flat=True))
     found = list(
@@ -112,12 +141,7 @@ def review_disqualifications(
                 value=str(locked[request.account_id]),
                 remedy=_("Look at the requests again."),
             )
-        request.decision = Decision.ACCEPTED if accept else Decision.REFUSED
+        request.decision = answer
         request.decided_by, request.decided_at, request.decision_note = why.who, now, why.note
     DisqualificationRequest.objects.bulk_update(found, ["decision", "decided_by", "decided_at", "decision_note"])
-    if accept:
-        for request in found:
-            asked = Why(request.reason, request.note, why.who)
-            row = rows.latest_rows(request.target_list, [request.account_id])[request.account_id]
-            rows.move_rows([row], HOLDING_STATES, MembershipState.DISQUALIFIED, asked, None, decided=True)
     return found

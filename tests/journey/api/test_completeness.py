@@ -11,6 +11,7 @@ from journey.api.segments import SegmentViewSet
 from scoring.api.intent import IntentSignalViewSet, IntentTopicViewSet
 from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
 from segmentation.api.identity import DuplicateViewSet, MergeViewSet
+from segmentation.api.list_reviews import ListReviewViewSet
 from segmentation.api.target_lists import (
     DisqualificationRequestViewSet,
     ListMembershipViewSet,
@@ -37,6 +38,7 @@ SETTINGS = [
     JourneyViewSet,
     TargetListViewSet,
     ListMembershipViewSet,
+    ListReviewViewSet,
     DisqualificationRequestViewSet,
     MembershipReasonViewSet,
     SalesQuotaViewSet,

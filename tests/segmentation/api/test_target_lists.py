@@ -11,17 +11,25 @@ from segmentation.models import (
     DisqualificationRequest,
     FlagType,
     ListMembership,
+    ListReview,
     MembershipReason,
     SalesQuota,
     SalesTeam,
     TargetList,
 )
+from segmentation.selectors.access import OWN_TEAMS
 from segmentation.services.target_lists import add_accounts, set_quota
 from tests.segmentation.api.support import Api, check_problem, make_user
 
 pytestmark = pytest.mark.django_db
 
 LISTS, MEMBERS = "target-lists/", "list-memberships/"
+ASKS = tuple(
+    f"segmentation.{right}"
+    for right in (
+        "view_account", "view_targetlist", "view_disqualificationrequest", "add_disqualificationrequest",
+    )
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -224,6 +232,52 @@ def test_a_request_to_disqualify_waits_until_it_is_decided(api, tal, north, acme
 
 
 # --- What is refused, with nothing changed -------------------------------------------------------------------------
+
+
+def test_a_request_to_disqualify_is_withdrawn_by_who_asked(tal, north, acme):
+    rep, colleague = (make_user(name, OWN_TEAMS, *ASKS) for name in ("rep", "colleague"))
+    north.members.set([rep, colleague])
+    Account.objects.update(team=north)
+    add_accounts(target_list=tal, accounts=[acme], note="fits")
+    ask = {"target_list": "named", "accounts": ["A-1"], "note": "gone"}
+    [asked] = Api(rep).post("disqualification-requests/", ask).json()["changed"]
+    body = {"requests": [asked["id"]], "note": "mistake"}
+    refused(Api(colleague).post("disqualification-requests/withdraw/", body), 404, "not_found", "requests.0")
+    [taken] = Api(rep).post("disqualification-requests/withdraw/", body).json()["changed"]
+    assert (taken["decision"], taken["decided_by"], taken["decision_note"]) == ("withdrawn", "rep", "mistake")
+    refused(Api(rep).post("disqualification-requests/withdraw/", body), 409, "decided_already", "request")
+    assert rows(end_at=None) == [("Acme", "active", True)]
+    assert Api(rep).post("disqualification-requests/", ask).status_code == 201
+
+
+def test_a_review_of_a_list_is_recorded_and_starts_the_next_round(api, tal):
+    made = api.post("list-reviews/", {"target_list": "named", "note": "two removed"})
+    assert made.status_code == 201, made.content
+    assert (made.json()["target_list"], made.json()["reviewed_by"], made.json()["note"]) == (
+        "named", "boss", "two removed",
+    )  # fmt: skip
+    assert api.get(made["Location"]).json() == made.json()
+    assert api.get("list-reviews/?target_list=named&reviewed_at__lte=2020-01-01").json()["results"] == []
+    assert [row["id"] for row in api.get("list-reviews/?target_list=named").json()["results"]] == [made.json()["id"]]
+    review = api.get("target-lists/named/upkeep/").json()["review"]
+    assert (review["last_at"][:19], review["is_due"]) == (made.json()["reviewed_at"][:19], False)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"note": "x"}, "target_list"),
+        ({"target_list": "nmaed"}, "target_list"),
+        ({"target_list": "named", "note": "x" * 301}, "note"),
+        ({"target_list": "named", "note": 7}, "note"),
+        ({"target_list": "named", "reviewed_at": "2020-01-01"}, "reviewed_at"),
+    ],
+)
+def test_a_review_that_cannot_be_is_refused(api, tal, body, field):
+    answer = api.post("list-reviews/", body)
+    assert answer.status_code == 400
+    assert check_problem(answer)["errors"][0]["field"] == field
+    assert not ListReview.objects.exists()
 
 
 def test_a_member_twice_is_refused(api, tal, north, acme):
