@@ -195,7 +195,7 @@ class FitMixin:
                 "profiles_url": admin_url("segmentation_icpprofile_changelist"),
                 "may_answer": may_answer,
                 "scale": range(SCALE[0], SCALE[1] + 1),
-                "fits": [fit_rows(version, details) for version, details in fit_now(account, timezone.now())],
+                "fits": [fit_rows(version, details) for version, details in fit_now(account, timezone.now(), history)],
                 "history": [(past.assessment, past.until, grade_chip(past.assessment.grade)) for past in history],
                 "figures": {"history": history_figure(history)} if history else None,
                 "title": gettext("Fit of %(account)s") % {"account": account},

@@ -17,6 +17,7 @@ from journey.admin.rules_editor import (
 )
 from journey.admin.rules_schema import editor_schema, shared_words, translated
 from journey.selectors.profile_comparisons import preview_checklist
+from segmentation.engine.params import one_look
 from segmentation.errors import ProblemError
 from segmentation.models import IcpItem, IcpVersion
 from segmentation.selectors.profiles import profile_document
@@ -25,6 +26,11 @@ from segmentation.services.profile_editing import checklist_problems, save_profi
 
 def checklist_state(version: IcpVersion, *, editable: bool) -> dict[str, Any]:
     """Everything the page of a checklist needs to draw its items."""
+    with one_look():
+        return _checklist_state(version, editable)
+
+
+def _checklist_state(version: IcpVersion, editable: bool) -> dict[str, Any]:
     document = profile_document(version)
     return {
         "editable": editable,
@@ -76,8 +82,7 @@ def checklist_sentences(document: Any) -> list[Any]:
 
 def checklist_preview(version: IcpVersion, document: Any) -> dict[str, Any]:
     """What a checklist comes to: its problems, its rules in words, and the counts when nothing is wrong."""
-    problems = checklist_problems(document)
-    counts = None
+    counts, problems = None, checklist_problems(document)
     begin = time.perf_counter()
     if not problems:
         try:

@@ -31,7 +31,7 @@ from segmentation.models import (
     TargetList,
 )
 from segmentation.models.choices import HOLDING_STATES
-from segmentation.selectors.access import accounts_of, visible_to
+from segmentation.selectors.access import accounts_of, teams_of, visible_to
 from segmentation.selectors.own_accounts import (
     MOST_LINES,
     Asked,
@@ -39,7 +39,6 @@ from segmentation.selectors.own_accounts import (
     lists_of,
     matches,
     proposable,
-    teams_of,
 )
 from segmentation.selectors.quotas import OwnPlaces, own_places
 from segmentation.services.target_lists import (
@@ -232,7 +231,8 @@ class MyAccountsPages:
         """Ask, and take an own request to disqualify back."""
         if not self.has_view_permission(request) or not request.user.has_perm(ASK):  # type: ignore[union-attr]
             raise PermissionDenied
-        asked = visible_to(DisqualificationRequest.objects.select_related("account"), request.user).filter(pk=pk).first()
+        rows = visible_to(DisqualificationRequest.objects.select_related("account"), request.user)
+        asked = rows.filter(pk=pk).first()
         if asked is None:
             raise Http404
         if not _may_withdraw(asked, request.user):

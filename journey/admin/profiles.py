@@ -1,11 +1,12 @@
 """Ideal customer profiles in the admin: profiles, their versions, the checklist editor, comparing and publishing."""
 
 import csv
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -241,15 +242,9 @@ class IcpVersionAdmin(ProductAdmin):
         urls = version_urls(version)
         state = checklist_state(version, editable=editable)
         state["urls"] = {**urls, "save": urls["change"], "publish": urls["compare"]}
-        drafts = IcpVersion.objects.filter(profile=version.profile_id, state=IcpVersion.State.DRAFT)
-        return self._page(
-            request,
-            "checklist",
-            version,
-            state=state,
-            other=_other(version),
-            draft=drafts.exclude(pk=version.pk).first(),
-        )
+        others = list(_others(version))
+        draft = next((row for row in others if row.is_draft), None)
+        return self._page(request, "checklist", version, state=state, other=_other(version, others), draft=draft)
 
     def _save(self, request: HttpRequest, version: IcpVersion) -> JsonResponse:
         answer, is_saved = answer_to_save(request, version, save_checklist)
@@ -276,9 +271,9 @@ class IcpVersionAdmin(ProductAdmin):
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The version and another one of the profile on the same accounts now; `?csv` gives every account."""
         version = self._version(request, pk)
-        others = list(IcpVersion.objects.filter(profile=version.profile_id).exclude(pk=version.pk).order_by("-number"))
+        others = list(_others(version))
         wanted = request.GET.get("with", "")
-        other = next((row for row in others if str(row.pk) == wanted), None) if wanted else _other(version)
+        other = next((row for row in others if str(row.pk) == wanted), None) if wanted else _other(version, others)
         if wanted and other is None:
             raise Http404
         context: dict[str, Any] = {"others": others, "other": other, "found": None, "problem": None}
@@ -348,10 +343,14 @@ class IcpVersionAdmin(ProductAdmin):
         return HttpResponseRedirect(back)
 
 
-def _other(version: IcpVersion) -> IcpVersion | None:
-    """The version to compare with: the one before, else the next."""
-    others = IcpVersion.objects.filter(profile=version.profile_id).exclude(pk=version.pk)
-    return others.filter(number__lt=version.number).order_by("-number").first() or others.order_by("number").first()
+def _others(version: IcpVersion) -> QuerySet[IcpVersion]:
+    """The other versions of the profile, the newest first."""
+    return IcpVersion.objects.filter(profile=version.profile_id).exclude(pk=version.pk).order_by("-number")
+
+
+def _other(version: IcpVersion, others: Sequence[IcpVersion]) -> IcpVersion | None:
+    """The version to compare with among the others: the one before, else the next."""
+    return next((row for row in others if row.number < version.number), others[-1] if others else None)
 
 
 def _comparison_tables(found: dict[str, Any], one: IcpVersion, two: IcpVersion, version: IcpVersion) -> dict[str, Any]:

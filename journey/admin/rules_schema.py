@@ -9,7 +9,7 @@ from journey.engine.lists import known as journey_list
 from journey.models import Journey
 from scoring.engine.restrictions import known as scoring_list
 from segmentation.engine.criteria import Criterion, kinds
-from segmentation.engine.params import Choice, Number, Param, one_look
+from segmentation.engine.params import Choice, Number, Param, one_look, remembered
 from segmentation.facts.accounts import account_fields
 
 # Per cent of the engaged time that counts: the time of those who decide is worth more.
@@ -55,7 +55,7 @@ def editor_schema(journey: Journey | None = None) -> dict[str, Any]:
         "lists": lists.options,
         "fields": {
             key: {"label": str(field.label)[:1].upper() + str(field.label)[1:], "type": field.type}
-            for key, field in account_fields().items()
+            for key, field in remembered(account_fields).items()
         },
         "stages": stages,
         "seniorities": [

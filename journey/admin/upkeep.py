@@ -1,10 +1,12 @@
 """The upkeep of a target account list: its review, stale accounts, size against capacity, growth and focus."""
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
@@ -15,8 +17,8 @@ from unfold.decorators import display
 from journey.admin.list_scope import mode_texts
 from journey.admin.timeline import days_text, when
 from journey.instants import past_instant
-from journey.selectors.lists import LIST_MODES
-from journey.selectors.upkeep import Capacity, StaleAccount, Upkeep, upkeep_of
+from journey.selectors.lists import LIST_MODES, checked_mode
+from journey.selectors.upkeep import Capacity, Present, StaleAccount, upkeep_by_month, upkeep_now
 from journey.selectors.upkeep_months import Month
 from segmentation.admin.base import admin_url, chip, link
 from segmentation.admin.dialogs import AskingMixin, NoteForm
@@ -51,6 +53,7 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
 
         return [
             page("<int:list_id>/upkeep/", self.upkeep_view, "upkeep"),
+            page("<int:list_id>/upkeep/months/", self.upkeep_months_view, "upkeep_months"),
             page("<int:list_id>/reviewed/", self.reviewed_view, "reviewed"),
             *super().get_urls(),
         ]
@@ -64,16 +67,14 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
         return found
 
     def upkeep_view(self, request: HttpRequest, list_id: int) -> HttpResponse:
-        """Show the upkeep of a list as it was, as it is or of a cohort."""
+        """Show the upkeep of a list now; its months, as it was, as it is or of a cohort, are fetched by the page."""
         target_list = self._list(request, list_id)
-        mode = request.GET.get("list_mode", "was")
-        asked_day = request.GET.get("cohort_at", "") if mode == "cohort" else ""
-        problem = ""
+        problem, asked = "", request.GET.urlencode()
         try:
-            day = past_instant(asked_day, "cohort_at") if asked_day else None
-            found = upkeep_of(target_list, mode=mode if mode in LIST_MODES else "was", cohort_at=day, most=STALE_SHOWN)
+            _asked_mode(request)
         except ProblemError as error:
-            problem, found = str(error), upkeep_of(target_list, most=STALE_SHOWN)
+            problem, asked = str(error), ""
+        found = upkeep_now(target_list, most=STALE_SHOWN)
         return TemplateResponse(
             request,
             "admin/journey/upkeep.html",
@@ -81,14 +82,41 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
                 **self.admin_site.each_context(request),
                 "title": gettext("Upkeep: %(list)s") % {"list": target_list},
                 "found": found,
+                "was_used": target_list.memberships.exists(),
                 "lists": TargetList.objects.order_by("name"),
-                "mode": mode,
+                "mode": request.GET.get("list_mode", "was"),
                 "modes": [(key, text) for key, text in mode_texts().items()],
                 "cohort_day": request.GET.get("cohort_at", ""),
                 "problem": problem,
+                "months_url": f"{reverse('admin:segmentation_targetlist_upkeep_months', args=[list_id])}?{asked}",
                 "due_text": _due_text(found),
                 "capacity": _capacity(found.capacity),
                 "stale": [_stale_row(row) for row in found.stale.first],
+                "may_change": self.has_change_permission(request, target_list),
+                "may_move": request.user.has_perm("segmentation.change_listmembership"),  # type: ignore[union-attr]
+                "change_url": admin_url("segmentation_targetlist_change", target_list.pk),
+                "reviewed_url": reverse("admin:segmentation_targetlist_reviewed", args=[target_list.pk]),
+                "members_url": f"{admin_url('segmentation_listmembership_changelist')}"
+                f"?target_list__id__exact={target_list.pk}&now=members",
+                "memberships_url": admin_url("segmentation_listmembership_changelist"),
+                "accounts_url": admin_url("segmentation_account_changelist"),
+                "teams_url": admin_url("segmentation_salesteam_changelist"),
+            },
+        )
+
+    def upkeep_months_view(self, request: HttpRequest, list_id: int) -> HttpResponse:
+        """The months of a list and why accounts left it, without the page around them."""
+        target_list = self._list(request, list_id)
+        try:
+            mode, day = _asked_mode(request)
+        except ProblemError as error:
+            return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+        found = upkeep_by_month(target_list, mode=mode, cohort_at=day)
+        return TemplateResponse(
+            request,
+            "admin/journey/upkeep_months.html",
+            {
+                "found": found,
                 "months": [_month_row(month) for month in reversed(found.months)],
                 "month_names": [_month_name(month) for month in reversed(found.months)],
                 "reasons": [
@@ -102,18 +130,8 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
                     }
                     for row in found.reasons
                 ],
-                "figures": figures(found),
-                "may_change": self.has_change_permission(request, target_list),
-                "may_move": request.user.has_perm("segmentation.change_listmembership"),  # type: ignore[union-attr]
-                "change_url": admin_url("segmentation_targetlist_change", target_list.pk),
-                "reviewed_url": reverse("admin:segmentation_targetlist_reviewed", args=[target_list.pk]),
-                "members_url": f"{admin_url('segmentation_listmembership_changelist')}"
-                f"?target_list__id__exact={target_list.pk}&now=members",
-                "memberships_url": admin_url("segmentation_listmembership_changelist"),
+                "figures": figures(found.months),
                 "reasons_url": admin_url("segmentation_membershipreason_changelist"),
-                "accounts_url": admin_url("segmentation_account_changelist"),
-                "quotas_url": admin_url("segmentation_salesquota_changelist"),
-                "teams_url": admin_url("segmentation_salesteam_changelist"),
             },
         )
 
@@ -141,7 +159,16 @@ class TargetListAdmin(AskingMixin, PlainTargetListAdmin):
         )
 
 
-def _due_text(found: Upkeep) -> str:
+def _asked_mode(request: HttpRequest) -> tuple[str, dt.datetime | None]:
+    """How the months read the list, and the day of the cohort. Raises ProblemError when they do not go together."""
+    mode = request.GET.get("list_mode", "was")
+    mode, text = mode if mode in LIST_MODES else "was", request.GET.get("cohort_at", "")
+    day = past_instant(text, "cohort_at") if text and mode == "cohort" else None
+    checked_mode(mode, day)
+    return mode, day
+
+
+def _due_text(found: Present) -> str:
     due = found.cadence.due_at
     if due is None:
         return gettext("No reminder: the list has no cadence.")
@@ -253,9 +280,8 @@ def _month_row(month: Month) -> dict[str, Any]:
 # --- Pictures ------------------------------------------------------------------------------------------------------
 
 
-def figures(found: Upkeep) -> dict[str, Any]:
+def figures(months: Sequence[Month]) -> dict[str, Any]:
     """The pictures by name: size by tier, who came and left, engagement and focus. The table says the same."""
-    months = found.months
     names = [_month_name(month) for month in months]
 
     def bar(name: str, values: list[Any], colour: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import numpy as np
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils.translation import gettext
 
-from journey.facts.loading import Needs, rule_facts
 from journey.models import History
 from journey.selectors.checklists import (
     Checklist,
@@ -23,9 +22,12 @@ from journey.selectors.comparisons import how_many, term_words
 from journey.selectors.explanations import TermResult, instant_of, term_result
 from journey.selectors.histories import affected_entities, current_history
 from journey.selectors.versions import shown_version
+from segmentation.engine.criteria import Criterion
 from segmentation.engine.errors import RuleError
+from segmentation.engine.facts import Facts
 from segmentation.engine.fit import GRADES, MOST, NO_VERDICT
-from segmentation.engine.steps import FAR_FUTURE, Int64s
+from segmentation.engine.params import one_look
+from segmentation.engine.steps import FAR_FUTURE, Int64s, Steps
 from segmentation.facts.copying import read_rows
 from segmentation.models import Account, IcpAnswer, IcpAssessment, IcpItem, IcpRun, IcpVersion, SegmentHistory
 from segmentation.selectors.profiles import Answers, all_answers, published_profile_versions
@@ -268,16 +270,25 @@ def state_name(state: str) -> str:
 # --- What holds right now --------------------------------------------------------------------------------------------
 
 
-def fit_now(account: Account, at: dt.datetime) -> list[tuple[IcpVersion, dict[str, Any]]]:
+def fit_now(
+    account: Account, at: dt.datetime, history: Sequence[PastFit] | None = None
+) -> list[tuple[IcpVersion, dict[str, Any]]]:
     """The fit of an account by every published profile as it is at this moment, each rule with its figures.
 
     The details are those of `assessment_details`, made anew from the facts: they need not wait for an assessment.
     Where a rule cannot be used (any more) they are only `{"problem"}`. Stores nothing.
+
+    history: the account's `assessment_history`, where it was read already.
     """
+    past = assessment_history(account.pk) if history is None else history
+    with one_look():
+        return _fit_now(account, at, past)
+
+
+def _fit_now(account: Account, at: dt.datetime, past: Sequence[PastFit]) -> list[tuple[IcpVersion, dict[str, Any]]]:
     versions = _versions_with_items()
     answers = all_answers(account.pk)
-    stored = IcpAssessment.objects.filter(account=account, version__in=versions, ended_at__isnull=True)
-    since = dict(stored.values_list("version_id", "made_at"))
+    since = {fit.assessment.version_id: fit.assessment.made_at for fit in past if fit.assessment.ended_at is None}
     checklists: list[Checklist] = []
     problems: dict[int, str] = {}
     for version in versions:
@@ -285,9 +296,16 @@ def fit_now(account: Account, at: dt.datetime) -> list[tuple[IcpVersion, dict[st
             checklists.append(checklist_of(version, version.items.all()))
         except RuleError as error:
             problems[version.pk] = str(error)
-    with one_snapshot():
-        found = {one.checklist.version.pk: one for one in evaluate_checklists(checklists, at, [account.pk])}
-        figures = _figures(checklists, account.pk, instant_of(at))
+    figures: dict[int, dict[str, list[TermResult]]] = {}
+    found = {
+        one.checklist.version.pk: one
+        for one in evaluate_checklists(
+            checklists,
+            at,
+            [account.pk],
+            look=lambda facts, steps: figures.update(_figures(checklists, facts, steps, instant_of(at))),
+        )
+    }
 
     def details(version: IcpVersion, one: Evaluation) -> dict[str, Any]:
         score, due = int(one.fits.score[0]), int(one.due[0])
@@ -315,18 +333,12 @@ def _moment(instant: int) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=instant)
 
 
-def _figures(checklists: Sequence[Checklist], account_id: int, instant: int) -> dict[int, dict[str, list[TermResult]]]:
-    """The criteria of each rule at an instant with the figures behind them, by version and key of the item."""
-    rules = [rule for checklist in checklists for rule in checklist.rules]
-    if not rules:
+def _figures(
+    checklists: Sequence[Checklist], facts: Facts, steps: Mapping[Criterion, Steps], instant: int
+) -> dict[int, dict[str, list[TermResult]]]:
+    """The criteria of each rule of one account at an instant with their figures, by version and key of the item."""
+    if not len(facts):
         return {}
-    only = np.array([account_id], dtype=np.int64)
-    with one_snapshot() as connection:
-        facts = next(iter(rule_facts(connection, Needs.of_rules(rules), only)), None)
-    if facts is None or not len(facts):
-        return {}
-    criteria = {criterion for checklist in checklists for criterion in checklist.program.criteria}
-    steps = {criterion: criterion.steps(facts) for criterion in criteria}
     return {
         checklist.version.pk: {
             checklist.items[row].key: [term_result(term, facts, steps, instant) for term in rule.terms]

@@ -1,7 +1,7 @@
 """Evaluating checklists: rules by the engine, the rest by what people answered, for all accounts or for some."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from journey.facts.loading import Needs, read_entities, rule_facts
 from journey.selectors.explanations import instant_of
+from segmentation.engine.criteria import Criterion
 from segmentation.engine.errors import RuleError
+from segmentation.engine.facts import Facts
 from segmentation.engine.fit import MOST, NO_ANSWER, SCALE, FitItem, Fits, fit, scale_points
 from segmentation.engine.resolve import Program, compile_rules, snapshot
 from segmentation.engine.rules import Rule, parse_rule
@@ -105,10 +107,12 @@ def evaluate_checklists(
     account_ids: Sequence[int] | None = None,
     *,
     answers_until: dt.datetime | None = None,
+    look: Callable[[Facts, Mapping[Criterion, Steps]], None] | None = None,
 ) -> list[Evaluation]:
     """The fit of all accounts, or of some, to each of several checklists, from one state of the database.
 
     at: rules are read at this instant. answers_until: leave out what people answered later; all answers by default.
+    look: is shown the facts of the rules, batch by batch, with the steps of every criterion.
     Stores nothing. Raises RuleError for a rule that cannot be used.
     """
     only = None if account_ids is None else np.array(sorted(set(account_ids)), dtype=np.int64)
@@ -133,6 +137,8 @@ def evaluate_checklists(
                     out[np.ix_(rows, columns)] = _POINTS_OF_VERDICT[verdicts]
                 for criterion in criteria:
                     until[columns] = np.minimum(until[columns], next_changes(known[criterion], instant))
+            if look:
+                look(facts, known)
     return [
         Evaluation(checklist, ids, out, until, fit(checklist.fit_items, out))
         for checklist, out, until in zip(checklists, points, due, strict=True)

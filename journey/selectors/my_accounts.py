@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -46,20 +47,21 @@ def with_details(
     Of accounts without a team only memberships are shown that these teams asked for.
     """
     found = {account.pk: OwnAccount(account) for account in accounts}
-    rows = ListMembership.objects.filter(
+    rows: QuerySet[Any] = ListMembership.objects.filter(
         Q(account__team__isnull=False) | Q(team__in=teams), account__in=found, end_at__isnull=True
     )
-    for row in rows.select_related("target_list", "reason").order_by("target_list__name"):
-        found[row.account_id].memberships.append(row)
     waiting = DisqualificationRequest.objects.filter(
-        account__in=found, decision=DisqualificationRequest.Decision.OPEN
-    ).values_list("account", "target_list")
-    for account, target_list in waiting:
-        found[account].asked.add(target_list)
+        account=OuterRef("account"), target_list=OuterRef("target_list"), decision=DisqualificationRequest.Decision.OPEN
+    )
+    rows = rows.annotate(asked=Exists(waiting)).select_related("target_list", "reason")
+    for row in rows.order_by("target_list__name"):
+        found[row.account_id].memberships.append(row)
+        if row.asked:  # nobody asks about an account that is on no list
+            found[row.account_id].asked.add(row.target_list_id)
     for stay in main_stays_at(at, list(found)):
         found[stay.entity_id].stay = stay
     for account, value in (recent_engagement(list(found), at) if engagement else {}).items():
         found[account].engagement = value
-    for account, fits in (fits_of(list(found)) if fit and found else {}).items():
+    for account, fits in (fits_of(list(found), reasons=False) if fit and found else {}).items():
         found[account].fits = fits
     return list(found.values())

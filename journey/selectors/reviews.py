@@ -151,8 +151,8 @@ def waiting_entries(
     return [Waiting(kind, found[kind, key]) for kind, key in keys if (kind, key) in found]
 
 
-def fits_of(account_ids: Iterable[int]) -> dict[int, list[FitResult]]:
-    """The present fit of accounts by every published profile, in the order of the profiles' names."""
+def fits_of(account_ids: Iterable[int], *, reasons: bool = True) -> dict[int, list[FitResult]]:
+    """The present fit of accounts by every published profile, in the order of the profiles' names, and its reasons."""
     rows = list(
         IcpAssessment.objects.filter(
             account__in=set(account_ids), ended_at__isnull=True, version__state=IcpVersion.State.PUBLISHED
@@ -161,8 +161,9 @@ def fits_of(account_ids: Iterable[int]) -> dict[int, list[FitResult]]:
         .order_by("version__profile__name", "version__profile", "version__number")
     )
     versions = list({row.version_id: row.version for row in rows}.values())
-    prefetch_related_objects(versions, Prefetch("items", IcpItem.objects.order_by("order", "id")))
-    items = {version.pk: list(version.items.all()) for version in versions}
+    if reasons:
+        prefetch_related_objects(versions, Prefetch("items", IcpItem.objects.order_by("order", "id")))
+    items = {version.pk: list(version.items.all()) if reasons else [] for version in versions}
     newest = {(row.account_id, row.version.profile_id): row for row in rows}
     found: dict[int, list[FitResult]] = {}
     for (account, _profile), row in newest.items():

@@ -54,8 +54,8 @@ def stage_counts(
     ]
 
 
-def main_stays_at(as_of: dt.datetime, account_ids: Collection[int]) -> QuerySet[StageInterval]:
-    """The stays of accounts, with their stages, in the journey of the start page at an instant; one query.
+def main_histories() -> QuerySet[History]:
+    """The history of the journey of the start page, and behind it those of its older versions.
 
     That journey is the first published one of accounts; of its versions the newest that has a history is read.
     """
@@ -63,14 +63,18 @@ def main_stays_at(as_of: dt.datetime, account_ids: Collection[int]) -> QuerySet[
     first = published.filter(journey__unit=Journey.Unit.ACCOUNT).order_by(
         "journey__order", "journey__name", "journey_id"
     )
-    histories = History.objects.filter(
+    return History.objects.filter(
         state=History.State.CURRENT,
         version__state=JourneyVersion.State.PUBLISHED,
         version__journey=Subquery(first.values("journey")[:1]),
     ).order_by("-version__number")
+
+
+def main_stays_at(as_of: dt.datetime, account_ids: Collection[int]) -> QuerySet[StageInterval]:
+    """The stays of accounts, with their stages, in the journey of the start page at an instant; one query."""
     return StageInterval.objects.filter(
         Q(end_at__gt=as_of) | Q(end_at=None),
-        history_id=Subquery(histories.values("pk")[:1]),
+        history_id=Subquery(main_histories().values("pk")[:1]),
         start_at__lte=as_of,
         entity_id__in=account_ids,
     ).select_related("stage")

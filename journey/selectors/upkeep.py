@@ -5,17 +5,19 @@ Everything is read from facts that are dated: memberships, stays in stages, acti
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from journey.models import Grade, History, Opportunity, StageInterval, StageMeaning
 from journey.selectors.lists import checked_mode
-from journey.selectors.overview import first_shown
+from journey.selectors.stages import main_histories
 from journey.selectors.upkeep_months import (
     Members,
     Month,
@@ -135,30 +137,39 @@ class Capacity:
 
 
 @dataclass(frozen=True)
-class Upkeep:
-    """All of the upkeep of a list at one moment."""
+class Present:
+    """How a list is kept at a moment: its review, its stale accounts, its size against what sales can work."""
 
     target_list: TargetList
     now: dt.datetime
-    mode: str
-    cohort_at: dt.datetime | None
     cadence: ReviewCadence
     reviews: list[ListReview]
     stale: Stale
     capacity: Capacity
-    months: list[Month]
-    reasons: list[ReasonCount]
-    has_stages: bool
 
     @property
     def is_due(self) -> bool:
         """Whether the list waits for its review."""
         return self.cadence.is_due(self.now)
 
-    @property
-    def was_used(self) -> bool:
-        """Whether any account was on the list in the months shown."""
-        return any(month.members or month.left or month.refused for month in self.months)
+
+@dataclass(frozen=True)
+class Development:
+    """A list month by month up to a moment, and why accounts left it or were refused."""
+
+    mode: str
+    cohort_at: dt.datetime | None
+    months: list[Month]
+    reasons: list[ReasonCount]
+    has_stages: bool
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """All of the upkeep of a list at one moment."""
+
+    present: Present
+    development: Development
 
 
 def upkeep_of(
@@ -169,41 +180,59 @@ def upkeep_of(
     cohort_at: dt.datetime | None = None,
     most: int = 25,
 ) -> Upkeep:
-    """The upkeep of a list.
+    """The upkeep of a list: `upkeep_now` and `upkeep_by_month`, whose parameters and errors these are."""
+    now = now or timezone.now()
+    development = upkeep_by_month(target_list, now=now, mode=mode, cohort_at=cohort_at)
+    return Upkeep(upkeep_now(target_list, now=now, most=most), development)
+
+
+def upkeep_now(target_list: TargetList, *, now: dt.datetime | None = None, most: int = 25) -> Present:
+    """How a list is kept at a moment.
+
+    Args:
+        target_list: the list.
+        now: the moment it is looked at; facts that happened later are left out.
+        most: how many stale accounts are named.
+    """
+    now = now or timezone.now()
+    row = with_last_review(TargetList.objects.filter(pk=target_list.pk)).get()
+    return Present(
+        target_list=row,
+        now=now,
+        cadence=cadence_of(row),
+        reviews=list(row.reviews.select_related("reviewed_by").order_by("-reviewed_at", "-id")[:5]),
+        stale=stale_accounts(row, now, main_histories().first(), most),
+        capacity=capacity_of(row, now),
+    )
+
+
+def upkeep_by_month(
+    target_list: TargetList,
+    *,
+    now: dt.datetime | None = None,
+    mode: str = "was",
+    cohort_at: dt.datetime | None = None,
+) -> Development:
+    """A list month by month: size, who came and left, engagement and focus.
 
     Args:
         target_list: the list.
         now: the moment it is looked at; facts that happened later are left out.
         mode: whose size, engagement and focus the months show: `was`, the accounts on the list at each moment; `is`,
             those on it now; `cohort`, those on it at `cohort_at`. Additions and removals are always what happened.
-        most: how many stale accounts are named.
 
     Raises:
         JourneyError: the cohort has no day, or a day is given that the mode does not use.
     """
     checked_mode(mode, cohort_at)
     now = now or timezone.now()
-    shown = first_shown()
-    row = with_last_review(TargetList.objects.filter(pk=target_list.pk)).get()
-    months = months_until(now)
-    members = Members(row, now, mode, cohort_at)
+    months, history = months_until(now), main_histories().first()
+    members = Members(target_list, now, mode, cohort_at)
     count_sizes(months, members)
-    if shown and shown.history:
-        count_engaged(months, members, shown)
+    if history:
+        count_engaged(months, members, history)
     sum_engagement(months, members)
-    return Upkeep(
-        target_list=row,
-        now=now,
-        mode=mode,
-        cohort_at=cohort_at,
-        cadence=cadence_of(row),
-        reviews=list(row.reviews.select_related("reviewed_by").order_by("-reviewed_at", "-id")[:5]),
-        stale=stale_accounts(row, now, shown.history if shown else None, most),
-        capacity=capacity_of(row, now),
-        months=months,
-        reasons=count_changes(months, row),
-        has_stages=bool(shown and shown.history),
-    )
+    return Development(mode, cohort_at, months, count_changes(months, target_list), has_stages=history is not None)
 
 
 # --- Stale accounts ------------------------------------------------------------------------------------------------
@@ -217,23 +246,20 @@ def stale_accounts(target_list: TargetList, now: dt.datetime, history: History |
     """
     since = now - target_list.stale_after_days * DAY
     activities = Activity.objects.filter(account=OuterRef("account"), occurred_at__lte=now).order_by("-occurred_at")
-    rows: QuerySet[Any] = (
-        memberships_at(target_list, now, [MembershipState.ACTIVE])
-        .filter(start_at__lt=since)
-        .annotate(last_activity=Subquery(activities.values("occurred_at")[:1]))
-        .filter(Q(last_activity__lt=since) | Q(last_activity=None))
+    rows: QuerySet[Any] = memberships_at(target_list, now, [MembershipState.ACTIVE]).filter(
+        ~Exists(activities.filter(occurred_at__gte=since)), start_at__lt=since
     )
+    last = {"last_activity": Subquery(activities.values("occurred_at")[:1])}
     if history:
         moved = StageInterval.objects.filter(
             history=history.pk, entity_id=OuterRef("account"), start_at__lte=now, grade=Grade.EXACT, is_first=False
         ).order_by("-start_at")
-        rows = rows.annotate(last_movement=Subquery(moved.values("start_at")[:1])).filter(
-            Q(last_movement__lt=since) | Q(last_movement=None)
-        )
-    latest = [F("start_at"), "last_activity", *(["last_movement"] if history else [])]
-    named = rows.order_by(Greatest(*latest), "account_id").select_related("account")[:most]
+        rows = rows.filter(~Exists(moved.filter(start_at__gte=since)))
+        last["last_movement"] = Subquery(moved.values("start_at")[:1])
+    rows = rows.annotate(**last, of_all=Window(Count("*"))).select_related("account")
+    named = list(rows.order_by(Greatest("start_at", *last), "account_id")[:most])
     first = [StaleAccount(row, row.last_activity, getattr(row, "last_movement", None)) for row in named]
-    return Stale(target_list.stale_after_days, rows.order_by().count(), first)
+    return Stale(target_list.stale_after_days, named[0].of_all if named else 0, first)
 
 
 # --- Size against what sales can work ------------------------------------------------------------------------------
@@ -241,28 +267,41 @@ def stale_accounts(target_list: TargetList, now: dt.datetime, history: History |
 
 def capacity_of(target_list: TargetList, now: dt.datetime) -> Capacity:
     """The size of a list now, and what the sales reps of its accounts can work. Parts of it: see `Capacity`."""
-    by_state = dict(
-        memberships_at(target_list, now, HOLDING_STATES).order_by().values_list("state").annotate(Count("pk"))
+    is_member = Q(state__in=MEMBER_STATES)
+    counts: dict[str, Any] = {state.value: Count("pk", filter=Q(state=state)) for state in HOLDING_STATES}
+    found = memberships_at(target_list, now, HOLDING_STATES).aggregate(
+        **counts,
+        owners=Count("account__owner", distinct=True, filter=is_member & ~Q(account__owner="")),
+        teams=ArrayAgg("account__team", distinct=True, filter=is_member & Q(account__team__isnull=False)),
     )
-    members = memberships_at(target_list, now).order_by()
-    accounts = Account.objects.filter(pk__in=members.values("account")).order_by()
-    teams = list(accounts.filter(team__isnull=False).values_list("team", flat=True).distinct())
-    people = SalesTeam.objects.filter(pk__in=teams).aggregate(members=Count("members", distinct=True))
-    reps, source = people["members"], "teams"
-    if not reps:
-        reps, source = accounts.exclude(owner="").values("owner").distinct().count(), "owners"
-    quotas = SalesQuota.objects.filter(team__in=teams, rep__isnull=True)
-    held = ListMembership.objects.filter(team__in=teams, end_at__isnull=True, state__in=HOLDING_STATES).order_by()
+    teams = _teams_with_places(found["teams"] or [])
+    people = {pk for team in teams for pk in team.people or ()}
+    reps, source = (len(people), "teams") if people else (found["owners"], "owners")
     return Capacity(
-        accounts=sum(by_state.get(state, 0) for state in MEMBER_STATES),
-        by_state={state.value: by_state.get(state, 0) for state in HOLDING_STATES},
+        accounts=sum(found[state] for state in MEMBER_STATES),
+        by_state={state.value: found[state] for state in HOLDING_STATES},
         reps=reps,
         reps_from=source if reps else "",
         per_rep_limit=target_list.accounts_per_rep,
         teams=len(teams),
-        places=quotas.aggregate(places=Sum("places"))["places"] or 0,
-        places_held=held.values("team", "account").distinct().count(),
+        places=sum(team.n_places or 0 for team in teams),
+        places_held=sum(team.n_held or 0 for team in teams),
         cycle=won_cycle(target_list, now),
+    )
+
+
+def _teams_with_places(teams: Collection[int]) -> list[Any]:
+    """Sales teams with the keys of their `people`, and the places they have (`n_places`) and hold (`n_held`)."""
+    places = SalesQuota.objects.filter(team=OuterRef("pk"), rep__isnull=True).values("places")
+    held = ListMembership.objects.filter(team=OuterRef("pk"), end_at__isnull=True, state__in=HOLDING_STATES)
+    counted = held.order_by().values("team").annotate(n=Count("account", distinct=True)).values("n")
+    rows: QuerySet[Any] = SalesTeam.objects.filter(pk__in=teams).order_by()
+    return list(
+        rows.annotate(
+            people=ArrayAgg("members", filter=Q(members__isnull=False)),
+            n_places=Subquery(places),
+            n_held=Subquery(counted),
+        )
     )
 
 
@@ -272,26 +311,18 @@ def won_cycle(target_list: TargetList, now: dt.datetime) -> Cycle:
     Of accounts that were ever on the list; of all accounts when fewer than five of those deals were won.
     """
     since = now - CYCLE_YEARS * YEAR_DAYS * DAY
-    deals = Opportunity.objects.filter(
+    listed = ListMembership.objects.filter(
+        target_list=target_list, state__in=MEMBER_STATES, account=OuterRef("account")
+    )
+    deals: Any = Opportunity.objects.filter(
         crm_stage__meaning=StageMeaning.WON, closed_at__gte=since, closed_at__lte=now, opened_at__lte=F("closed_at")
-    ).order_by()
-    listed = ListMembership.objects.filter(target_list=target_list, state__in=MEMBER_STATES).order_by()
-    of_list, rows = True, _days_open(deals.filter(account__in=listed.values("account")))
-    if len(rows) < FEW_DEALS:
-        of_list, rows = False, _days_open(deals)
-    return Cycle(_median(rows), len(rows), of_list, since)
-
-
-def _days_open(deals: QuerySet[Opportunity]) -> list[float]:
-    periods: Any = deals.values_list("opened_at", "closed_at")  # neither is empty: they were compared
-    return [(closed - opened) / DAY for opened, closed in periods]
-
-
-def _median(values: Sequence[float]) -> float | None:
-    ordered, half = sorted(values), len(values) // 2
-    if not ordered:
-        return None
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    )
+    periods = deals.order_by().annotate(listed=Exists(listed)).values_list("listed", "opened_at", "closed_at")
+    days = [(on_list, (closed - opened) / DAY) for on_list, opened, closed in periods]
+    of_list = [one for on_list, one in days if on_list]
+    if len(of_list) >= FEW_DEALS:
+        return Cycle(median(of_list), len(of_list), True, since)
+    return Cycle(median(one for _on_list, one in days) if days else None, len(days), False, since)
 
 
 # --- For programs --------------------------------------------------------------------------------------------------
@@ -299,21 +330,22 @@ def _median(values: Sequence[float]) -> float | None:
 
 def upkeep_document(found: Upkeep) -> dict[str, Any]:
     """The upkeep as plain values: what the command and the API give."""
-    capacity, cycle = found.capacity, found.capacity.cycle
+    present, development = found.present, found.development
+    capacity, cycle = present.capacity, present.capacity.cycle
     return {
-        "list": {"key": found.target_list.key, "name": found.target_list.name},
-        "as_of": found.now.isoformat(),
-        "list_mode": found.mode,
-        "cohort_at": _iso(found.cohort_at),
+        "list": {"key": present.target_list.key, "name": present.target_list.name},
+        "as_of": present.now.isoformat(),
+        "list_mode": development.mode,
+        "cohort_at": _iso(development.cohort_at),
         "review": {
-            "every_days": found.target_list.review_every_days,
-            "last_at": _iso(found.cadence.last_at),
-            "due_at": _iso(found.cadence.due_at),
-            "is_due": found.is_due,
+            "every_days": present.target_list.review_every_days,
+            "last_at": _iso(present.cadence.last_at),
+            "due_at": _iso(present.cadence.due_at),
+            "is_due": present.is_due,
         },
         "stale": {
-            "after_days": found.stale.after_days,
-            "accounts": found.stale.number,
+            "after_days": present.stale.after_days,
+            "accounts": present.stale.number,
             "first": [
                 {
                     "account_id": row.account.pk,
@@ -323,7 +355,7 @@ def upkeep_document(found: Upkeep) -> dict[str, Any]:
                     "last_activity": _iso(row.last_activity),
                     "last_movement": _iso(row.last_movement),
                 }
-                for row in found.stale.first
+                for row in present.stale.first
             ],
         },
         "capacity": {
@@ -357,7 +389,7 @@ def upkeep_document(found: Upkeep) -> dict[str, Any]:
                 "engaged_seconds_of_all": month.all_seconds,
                 "focus": month.focus,
             }
-            for month in found.months
+            for month in development.months
         ],
         "reasons": [
             {
@@ -367,7 +399,7 @@ def upkeep_document(found: Upkeep) -> dict[str, Any]:
                 "months": row.months,
                 "total": row.total,
             }
-            for row in found.reasons
+            for row in development.reasons
         ],
     }
 

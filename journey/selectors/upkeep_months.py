@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
-from journey.selectors.overview import ShownVersion
+from journey.models import History, Stage
 from scoring.models import Activity
 from segmentation.models import MembershipReason, MembershipState, TargetList
 from segmentation.models.choices import MEMBER_STATES
@@ -105,46 +105,58 @@ class Members:
         }
 
     def rows(self, query: str, months: Sequence[Month], **params: Any) -> list[tuple[Any, ...]]:
-        """Run a query that may name `members`, and `months` with number, first, last (its end, or now)."""
-        bounds = {"first": [month.start for month in months], "last": [month.end for month in months]}
+        """Run a query that may name `members`, the `starts` and `ends` of the months, their `begin`, and `now`."""
+        span: dict[str, Any] = {
+            "starts": [month.start for month in months],
+            "ends": [month.end for month in months],
+            "begin": months[0].start,
+            "now": months[-1].end,
+        }
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH members AS ({self.sql}), months AS (SELECT ordinality::int - 1 AS number, first, last"
-                " FROM unnest(%(first)s::timestamptz[], %(last)s::timestamptz[]) WITH ORDINALITY AS t (first, last)) "
-                + query,
-                {**self.params, **bounds, **params},
-            )
+            cursor.execute(f"WITH members AS ({self.sql}) {query}", {**self.params, **span, **params})
             return cursor.fetchall()
 
 
+# A period counts at the end of a month when it began before and goes on up to it. The number of the first month it
+# counts in, and of the first one it does not any more, are both the number of ends up to a moment: one pass tells them.
+_ENDS_UP_TO = "width_bucket({}, %(ends)s::timestamptz[])"
+_MONTH_OF = "width_bucket({}, %(starts)s::timestamptz[]) - 1"
+
+
 def count_sizes(months: Sequence[Month], members: Members) -> None:
-    for number, tier, accounts in members.rows(
-        "SELECT number, tier, count(*) FROM months JOIN members ON start_at < last AND end_at >= last GROUP BY 1, 2",
+    rows = members.rows(
+        f"SELECT {_ENDS_UP_TO.format('start_at')}, {_ENDS_UP_TO.format('end_at')}, tier, count(*) FROM members"
+        " GROUP BY 1, 2, 3",
         months,
-    ):
-        months[number].by_tier[tier] = accounts
+    )
+    for first, beyond, tier, accounts in rows:
+        for month in months[first:beyond]:
+            month.by_tier[tier] = month.by_tier.get(tier, 0) + accounts
 
 
-def engaged_stages(shown: ShownVersion) -> list[int]:
+def engaged_stages(history: History) -> list[int]:
     """The stages of engaged accounts: aware, or the first after the floor, and all later ones of the funnel."""
-    funnel = sorted((s for s in shown.stages if s.position is not None), key=lambda s: s.position or 0)
+    funnel = list(Stage.objects.filter(version=history.version_id, position__isnull=False).order_by("position"))
     first = next((i for i, stage in enumerate(funnel) if stage.key == "aware"), 1)
     return [stage.pk for stage in funnel[first:]]
 
 
-def count_engaged(months: Sequence[Month], members: Members, shown: ShownVersion) -> None:
+def count_engaged(months: Sequence[Month], members: Members, history: History) -> None:
+    begins, ends = "greatest(m.start_at, s.start_at)", "least(m.end_at, coalesce(s.end_at, 'infinity'))"
+    rows = members.rows(
+        f"SELECT first, beyond, count(*) FROM (SELECT {_ENDS_UP_TO.format(begins)} AS first,"
+        f" {_ENDS_UP_TO.format(ends)} AS beyond FROM members m JOIN journey_stageinterval s"
+        " ON s.history_id = %(history)s AND s.entity_id = m.account_id AND s.stage_id = ANY(%(stages)s)) both_hold"
+        " WHERE first < beyond GROUP BY 1, 2",
+        months,
+        history=history.pk,
+        stages=engaged_stages(history),
+    )
     for month in months:
         month.engaged = 0
-    for number, accounts in members.rows(
-        "SELECT number, count(*) FROM members m JOIN journey_stageinterval s ON s.history_id = %(history)s"
-        " AND s.entity_id = m.account_id AND s.stage_id = ANY(%(stages)s)"
-        " JOIN months ON m.start_at < last AND m.end_at >= last"
-        " AND s.start_at < last AND coalesce(s.end_at, 'infinity') >= last GROUP BY 1",
-        months,
-        history=shown.history.pk if shown.history else None,
-        stages=engaged_stages(shown),
-    ):
-        months[number].engaged = accounts
+    for first, beyond, accounts in rows:
+        for month in months[first:beyond]:
+            month.engaged = (month.engaged or 0) + accounts
 
 
 _SECONDS = "sum(coalesce(a.seconds, t.default_minutes * 60))::bigint"
@@ -154,9 +166,9 @@ _TYPES = "JOIN scoring_activitytype t ON t.id = a.type_id"
 def sum_engagement(months: Sequence[Month], members: Members) -> None:
     """Engaged time of the list's accounts while they were on it, and of all accounts."""
     listed = members.rows(
-        f"SELECT number, {_SECONDS} FROM members m JOIN months ON m.start_at < last AND m.end_at > first"
-        " JOIN scoring_activity a ON a.account_id = m.account_id AND a.occurred_at >= greatest(m.start_at, first)"
-        f" AND a.occurred_at < least(m.end_at, last) {_TYPES} GROUP BY 1",
+        f"SELECT {_MONTH_OF.format('a.occurred_at')}, {_SECONDS} FROM members m JOIN scoring_activity a"
+        " ON a.account_id = m.account_id AND a.occurred_at >= greatest(m.start_at, %(begin)s)"
+        f" AND a.occurred_at < least(m.end_at, %(now)s) {_TYPES} GROUP BY 1",
         months,
     )
     for number, seconds in listed:
@@ -164,8 +176,8 @@ def sum_engagement(months: Sequence[Month], members: Members) -> None:
 
     def everywhere() -> list[tuple[Any, ...]]:
         return members.rows(
-            f"SELECT number, {_SECONDS} FROM months JOIN scoring_activity a ON a.account_id IS NOT NULL"
-            f" AND a.occurred_at >= first AND a.occurred_at < last {_TYPES} GROUP BY 1",
+            f"SELECT {_MONTH_OF.format('a.occurred_at')}, {_SECONDS} FROM scoring_activity a {_TYPES}"
+            " WHERE a.account_id IS NOT NULL AND a.occurred_at >= %(begin)s AND a.occurred_at < %(now)s GROUP BY 1",
             months,
         )
 
@@ -177,12 +189,11 @@ def sum_engagement(months: Sequence[Month], members: Members) -> None:
 def count_changes(months: Sequence[Month], target_list: TargetList) -> list[ReasonCount]:
     """Count into the months who came, left and was refused. Returns the reasons of those who left or were refused."""
     query = (
-        "SELECT months.number, r.state, r.before, r.reason_id, count(*) FROM ("
+        f"SELECT {_MONTH_OF.format('start_at')}, state, before, reason_id, count(*) FROM ("
         " SELECT state, reason_id, start_at,"
         " lag(state) OVER (PARTITION BY account_id ORDER BY start_at) AS before"
         " FROM segmentation_listmembership WHERE target_list_id = %(list)s) r"
-        " JOIN months ON r.start_at >= first AND r.start_at < last"
-        " GROUP BY 1, 2, 3, 4"
+        " WHERE start_at >= %(begin)s AND start_at < %(now)s GROUP BY 1, 2, 3, 4"
     )
     by_reason: dict[tuple[str, int | None], list[int]] = {}
     for number, state, before, reason, changes in Members(target_list, months[-1].end, "was", None).rows(query, months):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scoring.engine.activities import Restriction
-from segmentation.engine.params import Choice, Param, Several
+from segmentation.engine.params import Choice, Param, Several, remembered
 from segmentation.engine.text import _, gettext_noop
 
 _lists: dict[str, Callable[[], Mapping[str, str]]] = {}
@@ -20,7 +20,8 @@ def use_lists(**lists: Callable[[], Mapping[str, str]]) -> None:
 
 def known(name: str) -> Mapping[str, str]:
     """One of the lists, empty until told."""
-    return _lists[name]() if name in _lists else {}
+    found: Mapping[str, str] = remembered(_lists[name]) if name in _lists else {}
+    return found
 
 
 RESTRICTIONS: tuple[Param, ...] = (

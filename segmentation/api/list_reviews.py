@@ -62,8 +62,6 @@ class ListReviewViewSet(ListMixin, StrictViewSet):
         def work() -> Response:
             review = record_list_review(**ListReviewBody.read(request), user=request.user)
             address = reverse("list-review-detail", args=[review.pk], request=request)
-            return Response(
-                ListReviewSerializer(review).data, status.HTTP_201_CREATED, headers={"Location": address}
-            )
+            return Response(ListReviewSerializer(review).data, status.HTTP_201_CREATED, headers={"Location": address})
 
         return once(request, work)

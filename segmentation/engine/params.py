@@ -93,6 +93,9 @@ _memory: ContextVar[dict[Any, Any] | None] = ContextVar("_memory", default=None)
 @contextmanager
 def one_look() -> Iterator[None]:
     """Ask for each list that lives in the database once: for making many criteria at one moment."""
+    if _memory.get() is not None:  # within a look already
+        yield
+        return
     token = _memory.set({})
     try:
         yield

@@ -9,6 +9,7 @@ from django.db.models import Field
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.engine.facts import NEVER, DatedField, Periods, Rows
+from segmentation.engine.params import remembered
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
@@ -65,11 +66,11 @@ def account_fields() -> dict[str, AccountField]:
 
 
 def field_labels() -> dict[str, str]:
-    return {key: str(field.label) for key, field in account_fields().items()}
+    return {key: str(field.label) for key, field in remembered(account_fields).items()}
 
 
 def field_types() -> dict[str, str]:
-    return {key: field.type for key, field in account_fields().items()}
+    return {key: field.type for key, field in remembered(account_fields).items()}
 
 
 def flag_names() -> dict[str, str]:
@@ -111,7 +112,7 @@ def read_fields(
     keys = sorted(set(keys))
     if not keys:
         return {}
-    known = account_fields()
+    known = remembered(account_fields)
     fields = [known[key] for key in keys]
     positions = Positions(accounts)
     where, params = (" AND {column} = ANY (%s)", [accounts.tolist()]) if some else ("", [])

@@ -6,6 +6,7 @@ ask `visible_to` and know no more.
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -98,6 +99,11 @@ def own_team_rows(user: Any) -> list[SalesTeam]:
     return teams
 
 
+def teams_of(user: Any) -> list[SalesTeam]:
+    """The sales teams a user is a member of, by name."""
+    return sorted(own_team_rows(user), key=lambda team: team.name)
+
+
 def is_limited(user: Any) -> bool:
     """Whether a user sees only the accounts of own teams."""
     return own_teams(user) is not None
@@ -175,11 +181,7 @@ def without_hidden(rows: QuerySet[M], user: Any) -> QuerySet[M]:
             for name, model in hidden.items():
                 column = rows.model._meta.get_field(name).attname  # type: ignore[union-attr]
                 ids = {getattr(row, column) for row in found} - {None}
-                seen = (
-                    set(_own(model._default_manager.filter(pk__in=ids), user).values_list("pk", flat=True))
-                    if ids
-                    else ()
-                )
+                seen = _seen(model, ids, user)
                 for row in found:
                     if getattr(row, column) not in seen:
                         row._state.fields_cache[name] = None  # the column stays: saving the row keeps the link
@@ -188,6 +190,13 @@ def without_hidden(rows: QuerySet[M], user: Any) -> QuerySet[M]:
     rows = rows.all()
     rows._iterable_class = Masked  # type: ignore[attr-defined]
     return rows
+
+
+def _seen(model: type[Model], ids: set[int], user: Any) -> AbstractSet[int]:
+    """Which of these rows a limited user may see."""
+    if model is SalesTeam:
+        return ids & (own_teams(user) or frozenset())  # known without asking
+    return set(_own(model._default_manager.filter(pk__in=ids), user).values_list("pk", flat=True)) if ids else ids
 
 
 def reaches_hidden(model: type[Model], path: str, user: Any) -> str:

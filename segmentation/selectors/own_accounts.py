@@ -21,11 +21,6 @@ MOST_LINES = 100  # names that are looked up at once
 MOST_FOUND = 10  # accounts offered for one name
 
 
-def teams_of(user: Any) -> list[SalesTeam]:
-    """The sales teams a user is a member of, by name."""
-    return list(user.sales_teams.order_by("name"))
-
-
 def lists_of(teams: Collection[SalesTeam]) -> dict[int, list[tuple[str, int]]]:
     """How many places of each team the accounts of each list hold, by list name. One on two lists counts on both."""
     rows = ListMembership.objects.filter(team__in=teams, end_at__isnull=True, state__in=HOLDING_STATES)

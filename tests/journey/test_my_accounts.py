@@ -3,9 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from segmentation.models import (
@@ -13,7 +11,6 @@ from segmentation.models import (
     DisqualificationRequest,
     ListMembership,
     MembershipReason,
-    SalesQuota,
     SalesTeam,
     TargetList,
 )
@@ -239,25 +236,3 @@ class TestTakingBack:
             address = reverse("admin:segmentation_listmembership_withdraw_request", args=[pk])
             assert page.get(address).status_code == 404
             assert page.post(address, {"_form_submitted": "1"}).status_code == 404
-
-
-def test_the_page_takes_as_many_queries_for_many_accounts_as_for_few(page, team, key_list):
-    set_quota(team=team, places=30)
-
-    def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as found:
-            assert page.get(MINE).status_code == 200
-        return len(found)
-
-    def add(number):
-        accounts = [Account.objects.create(name=f"A{n}", team=team) for n in range(number)]
-        propose_accounts(target_list=key_list, accounts=accounts, team=team, note="x")
-
-    add(2)
-    few = queries()
-    add(20)
-    assert queries() == few
-    assert few <= 20
-    assert SalesQuota.objects.count() == 1

@@ -18,7 +18,7 @@ from journey.instants import past_instant
 from journey.management.base import JourneyCommand
 from journey.management.list_options import add_list_mode, cohort_day
 from journey.selectors.journeys import find_entity
-from journey.selectors.upkeep import Upkeep, upkeep_document, upkeep_of
+from journey.selectors.upkeep import Present, upkeep_document, upkeep_of
 from segmentation.models import Account, DisqualificationRequest, ListMembership, MembershipState, TargetList
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.selectors.target_lists import find_list, find_reason, find_team, memberships_at
@@ -174,13 +174,13 @@ class Command(JourneyCommand):
         if options["json"]:
             self._print_json(upkeep_document(found))
             return
-        for line in upkeep_lines(found):
+        for line in upkeep_lines(found.present):
             self.stdout.write(line)
         table = Table()
         table.add_column(_t("Month"))
         for name in (_t("Accounts"), _t("came"), _t("left"), _t("refused"), _t("engaged"), _t("focus")):
             table.add_column(name, justify="right")
-        for month in found.months:
+        for month in found.development.months:
             shares = ("–" if share is None else f"{100 * share:.1f} %" for share in (month.engaged_share, month.focus))
             numbers = (month.members, month.added, month.left, month.refused)
             table.add_row(f"{timezone.localtime(month.start):%Y-%m}", *(f"{n:,}" for n in numbers), *shares)
@@ -282,7 +282,7 @@ def _reviewed(target_list: TargetList, accounts: list[Account], accept: bool, wh
     return review_waiting(proposals=proposals, requests=requests, accept=accept, **why)
 
 
-def upkeep_lines(found: Upkeep) -> list[str]:
+def upkeep_lines(found: Present) -> list[str]:
     """Review, stale accounts and capacity of a list, a line each."""
     due, capacity = found.cadence.due_at, found.capacity
     day = f"{timezone.localtime(due):%Y-%m-%d}" if due else "–"

@@ -64,6 +64,18 @@
     }
   }
 
+  // A part of a page that could not be fetched says so in its own words.
+  for (const kind of ["htmx:responseError", "htmx:sendError"]) {
+    document.addEventListener(kind, (event) => {
+      const part = event.target.closest("[data-failed]");
+      if (!part) return;
+      const note = document.createElement("div");
+      note.className = "aj-note aj-note-warn";
+      note.textContent = part.dataset.failed;
+      part.replaceChildren(note);
+    });
+  }
+
   window.addEventListener("load", () =>
     requestAnimationFrame(() => {
       start(document);

@@ -53,15 +53,4 @@
         else address.searchParams.delete(name);
         window.location.assign(address);
     });
-
-    for (const kind of ["htmx:responseError", "htmx:sendError"]) {
-        document.addEventListener(kind, (event) => {
-            const part = event.target.closest("#ajf-part");
-            if (!part) return;
-            const note = document.createElement("div");
-            note.className = "aj-note aj-note-warn";
-            note.textContent = part.dataset.failed;
-            part.replaceChildren(note);
-        });
-    }
 })();
