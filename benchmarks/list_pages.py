@@ -48,6 +48,15 @@ PAGES_OF_A_REP = {
 }
 
 
+MORE_QUERIES = {"profile editor": 18}  # it offers everything a rule may name, each list read once
+NO_QUERIES = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "SET TRANSACTION")
+
+
+def number_of_queries(captured: Any) -> int:
+    """How many statements asked for something, without those that only begin and end transactions."""
+    return sum(not query["sql"].startswith(NO_QUERIES) for query in captured.captured_queries)
+
+
 def address(where: str, **rows: Any) -> str:
     """The address of a page of `PAGES`, of these rows."""
     from django.urls import reverse
@@ -187,7 +196,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
                 {
                     "page": name,
                     "ms": round(statistics.median(took[1:])),  # the first one fills caches of templates
-                    "queries": len(captured),
+                    "queries": number_of_queries(captured),
                     "slowest": f"{slowest['time']} {slowest['sql'][:160]}",
                 }
             )
@@ -212,7 +221,7 @@ def main() -> int:
     call_command("migrate", verbosity=0)
     fill(options.accounts, options.lists, options.memberships)
     rows = measure(options.rounds)
-    bad = [row for row in rows if row["ms"] > MOST_MS or row["queries"] > MOST_QUERIES]
+    bad = [row for row in rows if row["ms"] > MOST_MS or row["queries"] > MORE_QUERIES.get(row["page"], MOST_QUERIES)]
     for row in rows:
         print(f"{row['page']:<26}{row['ms']:>6} ms{row['queries']:>5} queries{'  too much' if row in bad else ''}")
         if options.verbose:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from segmentation.models import (
@@ -67,16 +68,46 @@ def matches(text: str, teams: Collection[SalesTeam]) -> list[NameMatch]:
         For each line what it found, at most `MOST_FOUND` accounts.
     """
     lines = list(dict.fromkeys(line.strip() for line in text.replace("\x00", "").splitlines() if line.strip()))
-    found = []
-    for words in lines[:MOST_LINES]:
-        rows = proposable(teams).select_related("team").order_by("name", "id")
-        same = Q(name__iexact=words) | Q(domain__iexact=words) | Q(external_id=words) | Q(other_names__contains=[words])
-        accounts = list(rows.filter(same)[: MOST_FOUND + 1])
-        exact = bool(accounts)
-        if not exact and len(words) > 1:
-            accounts = list(rows.filter(Q(name__icontains=words) | Q(domain__icontains=words))[: MOST_FOUND + 1])
-        found.append(NameMatch(words, exact, accounts[:MOST_FOUND], len(accounts) > MOST_FOUND))
-    return found
+    lines = lines[:MOST_LINES]
+    mine, values = proposable(teams).order_by().values_list("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_MATCHES.format(mine=mine), [*values, lines, MOST_FOUND + 1, MOST_FOUND + 1])
+        pairs = cursor.fetchall()
+    exact = {number for number, _account, is_exact in pairs if is_exact}
+    numbers: dict[int, list[int]] = {}
+    for number, account, _is_exact in pairs:
+        numbers.setdefault(account, []).append(number)
+    found: dict[int, list[Account]] = {}
+    for row in Account.objects.filter(pk__in=numbers).select_related("team").order_by("name", "id"):
+        for number in numbers[row.pk]:
+            found.setdefault(number, []).append(row)
+    return [
+        NameMatch(words, number in exact, accounts[:MOST_FOUND], len(accounts) > MOST_FOUND)
+        for number, words in enumerate(lines, 1)
+        for accounts in [found.get(number, [])]
+    ]
+
+
+# All lines in one go: the accounts are read once, not once for each line.
+_MATCHES = """
+WITH mine AS MATERIALIZED (
+    SELECT id, name, upper(name) AS big_name, upper(domain) AS big_domain, external_id, other_names
+    FROM segmentation_account WHERE id IN ({mine})
+), words AS (
+    SELECT number, word, upper(word) AS big FROM unnest(%s::text[]) WITH ORDINALITY AS w (word, number)
+), same AS MATERIALIZED (
+    SELECT w.number, f.id FROM words w CROSS JOIN LATERAL (
+        SELECT id FROM mine WHERE big_name = w.big OR big_domain = w.big OR external_id = w.word
+            OR w.word = ANY (other_names) ORDER BY name, id LIMIT %s
+    ) f
+)
+SELECT number, id, true FROM same
+UNION ALL
+SELECT w.number, f.id, false FROM words w CROSS JOIN LATERAL (
+    SELECT id FROM mine WHERE strpos(big_name, w.big) > 0 OR strpos(big_domain, w.big) > 0 ORDER BY name, id LIMIT %s
+) f
+WHERE length(w.word) > 1 AND w.number NOT IN (SELECT number FROM same)
+"""
 
 
 @dataclass(frozen=True)
