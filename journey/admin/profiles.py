@@ -243,8 +243,16 @@ class IcpVersionAdmin(ProductAdmin):
         state = checklist_state(version, editable=editable)
         state["urls"] = {**urls, "save": urls["change"], "publish": urls["compare"]}
         others = list(_others(version))
-        draft = next((row for row in others if row.is_draft), None)
-        return self._page(request, "checklist", version, state=state, other=_other(version, others), draft=draft)
+        return self._page(
+            request,
+            "checklist",
+            version,
+            state=state,
+            other=_other(version, others),
+            compare_url=urls["compare"],
+            discard_url=urls["discard"],
+            drafts=[(row, version_urls(row)["change"]) for row in others if row.is_draft],
+        )
 
     def _save(self, request: HttpRequest, version: IcpVersion) -> JsonResponse:
         answer, is_saved = answer_to_save(request, version, save_checklist)

@@ -309,16 +309,17 @@ def figures(months: Sequence[Month]) -> dict[str, Any]:
         line(gettext("focus"), [month.focus for month in months], FOCUS),
     ]
     return {
-        "size": {"data": sizes, "layout": _layout(barmode="stack")},
-        "changes": {"data": changes, "layout": _layout(barmode="relative")},
+        "size": {"data": sizes, "layout": _layout(3, barmode="stack")},
+        "changes": {"data": changes, "layout": _layout(3, barmode="relative")},
         "shares": {
             "data": shares,
-            "layout": _layout(yaxis={"tickformat": ".0%", "rangemode": "tozero", "fixedrange": True}),
+            "layout": _layout(2, yaxis={"tickformat": ".0%", "rangemode": "tozero", "fixedrange": True}),
         },
     }
 
 
-def _layout(**more: Any) -> dict[str, Any]:
+def _layout(every: int, **more: Any) -> dict[str, Any]:
+    """How a picture is drawn; `every`: of so many months one is named, so that their names lie flat."""
     return {
         "height": 240,
         "margin": {"l": 44, "r": 8, "t": 8, "b": 28},
@@ -327,7 +328,7 @@ def _layout(**more: Any) -> dict[str, Any]:
         "showlegend": True,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "dragmode": False,
-        "xaxis": {"type": "category", "fixedrange": True},
+        "xaxis": {"type": "category", "fixedrange": True, "dtick": every, "tickangle": 0},
         "yaxis": {"rangemode": "tozero", "fixedrange": True},
         **more,
     }

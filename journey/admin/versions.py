@@ -33,6 +33,7 @@ from journey.services.versions import (
     document_problems,
     publish_version,
 )
+from segmentation.admin.base import chip
 from segmentation.errors import ProblemError
 
 
@@ -135,15 +136,21 @@ class VersionPages:
         }
         other = shown_version(version.journey)
         against = other if other and other != version else _previous(version)
-        compare_url = reverse("admin:journey_journeyversion_compare", args=[version.pk])
+        compare_url, discard_url = (
+            reverse(f"admin:journey_journeyversion_{page}", args=[version.pk]) for page in ("compare", "discard")
+        )
+        drafts = version.journey.versions.filter(state=JourneyVersion.State.DRAFT).exclude(pk=version.pk)
         return self._page(
             request,
             "rules",
             version,
             state=state,
-            against=against,
+            state_chip=chip(version.get_state_display(), "#d97706" if version.is_draft else "#16a34a"),
+            other=against,
             compare_url=f"{compare_url}?with={against.pk}" if against else None,
-            drafts=version.journey.versions.filter(state=JourneyVersion.State.DRAFT).exclude(pk=version.pk),
+            drafts=[(draft, rules_page_url(draft)) for draft in drafts],
+            draft_url=reverse("admin:journey_journey_draft", args=[version.journey_id]),
+            discard_url=discard_url,
             title=gettext("Rules of %(version)s") % {"version": version},
         )
 

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from segmentation.admin.accounts import unread_titles
 from segmentation.admin.base import ProductAdmin, admin_url
+from segmentation.admin.dialogs import leave_dialog
 from segmentation.errors import ProblemError
 from segmentation.models import Contact, CustomField, Department, ImportMapping, Seniority, TitleRule
 from segmentation.selectors.title_rules import contacts_decided
@@ -138,7 +139,7 @@ class TitleRuleAdmin(ProductAdmin):
                 ngettext("%(number)d contact was changed.", "%(number)d contacts were changed.", changed)
                 % {"number": changed},
             )
-        return HttpResponse(headers={"HX-Redirect": admin_url("segmentation_titlerule_changelist") or ""})
+        return leave_dialog("segmentation_titlerule_changelist")
 
 
 @admin.register(ImportMapping)

@@ -103,6 +103,11 @@ class AskingMixin:
         return HttpResponseRedirect(done_url or request.get_full_path())
 
 
+def leave_dialog(name: str, *args: Any) -> HttpResponse:
+    """Answer a dialog that is done: the browser goes on to a page of the admin."""
+    return HttpResponse(headers={"HX-Redirect": admin_url(name, *args) or ""})
+
+
 def whole_page(act: Any) -> Any:
     """Let a dialog of an object's page that is opened by its address be a page too, not a fragment without style.
 

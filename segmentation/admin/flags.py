@@ -16,8 +16,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
-from segmentation.admin.base import KeyedAdmin, ProductAdmin, ReadOnlyInline, admin_url, chip
-from segmentation.admin.dialogs import AskingMixin, asking_action, whole_page
+from segmentation.admin.base import KeyedAdmin, ProductAdmin, ReadOnlyInline, chip
+from segmentation.admin.dialogs import AskingMixin, asking_action, leave_dialog, whole_page
 from segmentation.errors import ProblemError
 from segmentation.models import Account, AccountFlag, FlagType
 from segmentation.services.flags import disqualify_accounts, reinstate_accounts
@@ -177,7 +177,7 @@ class DisqualifyMixin(AskingMixin):
         return account
 
     def _back(self, account: Account) -> HttpResponse:
-        return HttpResponse(headers={"HX-Redirect": admin_url("segmentation_account_change", account.pk) or ""})
+        return leave_dialog("segmentation_account_change", account.pk)
 
     @whole_page
     @action(

@@ -19,7 +19,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from segmentation.admin.base import ReadOnlyAdmin, admin_url, chip, link, progress_bar
-from segmentation.admin.dialogs import AskingMixin, NoteForm, asking_action
+from segmentation.admin.dialogs import AskingMixin, NoteForm, asking_action, leave_dialog
 from segmentation.errors import ProblemError
 from segmentation.models import Account, AccountMerge, DuplicateCandidate
 from segmentation.selectors.access import visible_to
@@ -164,8 +164,7 @@ class DuplicateCandidateAdmin(AskingMixin, ReadOnlyAdmin):
     def search_now(self, request: HttpRequest, form: BaseDialogForm) -> HttpResponse:
         job = request_search(user=request.user)
         messages.success(request, gettext("The search is queued: it will take some seconds."))
-        back = admin_url("segmentation_job_change", job.pk)
-        return HttpResponse(headers={"HX-Redirect": back or ""})
+        return leave_dialog("segmentation_job_change", job.pk)
 
 
 def _account(account: Account) -> Any:
@@ -284,7 +283,7 @@ class AccountMergeAdmin(ReadOnlyAdmin):
             messages.error(request, str(problem))
         else:
             messages.success(request, gettext("%(account)s is an account of its own again.") % {"account": account})
-        return HttpResponse(headers={"HX-Redirect": admin_url("segmentation_accountmerge_change", merge.pk) or ""})
+        return leave_dialog("segmentation_accountmerge_change", merge.pk)
 
     # Comparing two accounts -----------------------------------------------------------------------------------------
 

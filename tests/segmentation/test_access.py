@@ -2,8 +2,10 @@
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Permission
+from django.urls import reverse
 
 from scoring.models import Activity, ActivityType
 from segmentation.models import Account, Contact, Job, ListMembership, SalesTeam, TargetList
@@ -121,3 +123,37 @@ def test_every_model_that_leads_to_an_account_says_how():
                 assert not is_closed(model, rep), (
                     f"{model._meta.label}: call limit_by_account(…) in selectors/access.py"
                 )
+
+
+def test_a_hidden_link_left_empty_stays_and_one_chosen_replaces_it(teams, client):
+    mine, theirs = (Account.objects.create(name=team.name, team=team) for team in teams)
+    child = Account.objects.create(name="Child", team=teams[0], parent=theirs)
+    rep = rep_of(teams[0])
+    rights = ("view_account", "change_account")
+    rep.user_permissions.add(*Permission.objects.filter(content_type__app_label="segmentation", codename__in=rights))
+    get_user_model().objects.filter(pk=rep.pk).update(is_staff=True)
+    client.force_login(fresh(rep))
+    url = reverse("admin:segmentation_account_change", args=[child.pk])
+
+    def save(**changed):
+        form = client.get(url).context["adminform"].form
+        assert form["parent"].value() != theirs.pk
+        given = {name: form[name].value() for name in form.fields}
+        lines = {name: "\n".join(given[name]) for name in ("other_names", "other_domains", "products")}
+        given = {name: "" if value is None else value for name, value in given.items()} | lines | changed
+        tables = {
+            f"{table.formset.prefix}-{name}_FORMS": 0
+            for table in client.get(url).context["inline_admin_formsets"]
+            for name in ("TOTAL", "INITIAL")
+        }
+        answer = client.post(url, given | tables)
+        assert answer.status_code == 302, answer.context["errors"]
+        child.refresh_from_db()
+
+    save(city="Ulm")
+    assert (child.city, child.parent) == ("Ulm", theirs)
+    assert "parent" not in LogEntry.objects.get().change_message.lower()
+    save(parent=mine.pk)
+    assert child.parent == mine
+    save(parent="")
+    assert child.parent is None  # what is seen may be emptied

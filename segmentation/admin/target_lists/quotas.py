@@ -4,16 +4,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Case, Count, F, OuterRef, Subquery, Value, When
-from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
 from segmentation.admin.base import ProductAdmin, progress_bar
-from segmentation.models import ListMembership, SalesQuota
-from segmentation.models.choices import HOLDING_STATES, USUAL_PLACES, QuotaKind
+from segmentation.models import SalesQuota
+from segmentation.models.choices import USUAL_PLACES, QuotaKind
+from segmentation.selectors.quotas import with_places
 
 
 class SalesQuotaForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -40,15 +39,7 @@ class SalesQuotaAdmin(ProductAdmin):
     fieldsets = [(None, {"fields": [("team", "rep"), ("kind", "places")]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        rows = ListMembership.objects.filter(
-            team=OuterRef("team"), end_at__isnull=True, state__in=HOLDING_STATES
-        ).order_by()
-
-        def counted(held: Any) -> Any:
-            return Subquery(held.values("team").annotate(n=Count("account", distinct=True)).values("n"))
-
-        held = Case(When(rep__isnull=True, then=counted(rows)), default=counted(rows.filter(rep=OuterRef("rep"))))
-        return super().get_queryset(request).annotate(n_held=Coalesce(held, Value(0)), n_left=F("places") - F("n_held"))
+        return with_places(super().get_queryset(request))
 
     @display(description=_("held"), ordering="n_held")
     def held(self, quota: Any) -> Any:
@@ -56,7 +47,7 @@ class SalesQuotaAdmin(ProductAdmin):
 
     @display(description=_("remaining"), ordering="n_left")
     def remaining(self, quota: Any) -> int:
-        return max(quota.n_left, 0)
+        return quota.n_left
 
     def get_readonly_fields(self, request: HttpRequest, obj: SalesQuota | None = None) -> list[str]:
         return ["team", "rep"] if obj else []

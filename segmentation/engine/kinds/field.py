@@ -168,7 +168,7 @@ class Field(Criterion):
             value = dated.values[code]
             found = _("%(field)s is %(value)s") % {
                 "field": label,
-                "value": ", ".join(value) if isinstance(value, tuple) else value,
+                "value": in_words(value),
             }
         holds = self._answer(dated.values[code] if code >= 0 else None) == YES
         return Measure(found=found, missing="" if holds else self.sentence(), gap=0.0 if holds else 1.0)
@@ -176,8 +176,19 @@ class Field(Criterion):
     def sentence(self) -> str:
         label = _(remembered(_field_choices).get(self.values["field"], self.values["field"]))
         value = self.values["value"]
-        words = "" if value is None else " " + (", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+        words = "" if value is None else f" {in_words(value)}"
         return f"{label} {_(OPERATORS[self.values['operator']])}{words}"
+
+
+def in_words(value: Any) -> str:
+    """A value for people: numbers without needless decimals and, from 10,000 on, with thousands apart."""
+    if isinstance(value, tuple):
+        return ", ".join(in_words(item) for item in value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{value:,}" if isinstance(value, int | float) and abs(value) >= 10_000 else str(value)
 
 
 def field_steps(dated: DatedField, answers: Int8s) -> Steps:
