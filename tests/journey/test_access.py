@@ -38,6 +38,7 @@ from segmentation.models import (
     ImportRun,
     Job,
     ListMembership,
+    ListReview,
     MembershipReason,
     SalesQuota,
     SalesTeam,
@@ -62,7 +63,7 @@ SKIPPED = {"logout", "logout-all", "login", "password_change", "password_change_
 WORDS = {
     "key": "ours", "number": "1", "code": "not_found", "app_label": "segmentation", "url": "nothing", "rest": "nothing",
 }  # fmt: skip
-CLOSED = {Job, ImportRun, ImportMapping, TitleRule, IcpProfile}
+CLOSED = {ListReview, Job, ImportRun, ImportMapping, TitleRule, IcpProfile}
 
 
 # --- The world -----------------------------------------------------------------------------------------------------
@@ -153,6 +154,7 @@ def world():
         ImportMapping.objects.create(key="secret", name=MARK, target="accounts", spec={}),
         TitleRule.objects.create(sets="seniority", pattern=MARK, value="vp"),
         IcpProfile.objects.create(key="secret", name=MARK),
+        ListReview.objects.create(target_list=TargetList.objects.get(key="key-accounts"), reviewed_at=DAY0, note=MARK),
     ]  # fmt: skip
     return {type(row): row for row in theirs}, own
 
