@@ -130,6 +130,8 @@ FIELD_HELP: Mapping[str, Any] = {
     "decision": _("Whether it waits, was accepted or was refused."),
     "decided_by": _("Who decided; null: nobody yet."),
     "decided_at": _("When it was decided; null: not yet."),
+    "reviewed_at": _("When the list was reviewed."),
+    "reviewed_by": _("Who reviewed it, by the name they sign in with; null: nobody is known."),
     "decision_note": _("Why it was decided like that."),
     "salesquota.team": _("Key of the sales team."),
     "salesquota.rep": _("The rep it limits within the team's quota; null: it is the quota of the team."),
