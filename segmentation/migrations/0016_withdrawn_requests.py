@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0014_list_page_indexes'),
+        ('segmentation', '0015_import_intent_signals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
