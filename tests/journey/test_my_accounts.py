@@ -96,7 +96,8 @@ class TestWhatToDoFirst:
         assert links == {
             "Overview", "My accounts", "Accounts", "Contacts", "Sales teams", "Account flags", "List memberships",
             "Requests to disqualify", "Sales quotas", "Fit of accounts", "Answers", "Activities", "Opportunities",
-            "Customer periods", "Funnel", "Segments", "Health",
+            "Customer periods", "Funnel", "Segments", "Health", "Surging accounts", "Intent signals",
+            "Topics and keywords",
         }  # fmt: skip
 
 
