@@ -36,6 +36,8 @@ PAGES = {  # those of a marketer; {…} is replaced by the primary key of one
     "assessments": "segmentation_icpassessment_changelist",
     "assessment of an account": "segmentation_account_fit:{account}",
     "accounts": "segmentation_account_changelist",
+    "segments": "segmentation_segment_changelist",
+    "markets": "journey_marketlevel_changelist",
     "accounts of a list": "segmentation_account_changelist?on_list={list_key}",
 }
 PAGES_OF_A_REP = {
