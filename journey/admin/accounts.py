@@ -17,7 +17,7 @@ from journey.admin.assessments import FitMixin, fit_summary
 from journey.admin.groups import group_context
 from journey.admin.intent import interest_rows
 from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
-from journey.admin.timeline import change_rows, days_text, figure, stay_rows, when
+from journey.admin.timeline import change_rows, days_text, figure, named_activities, reasons, stay_rows, when
 from journey.models import StageInterval
 from journey.selectors.groups import group_sizes
 from journey.selectors.overview import ShownVersion, first_shown, stays_at
@@ -27,6 +27,7 @@ from scoring.admin.intent import IntentSignalInline
 from scoring.models import Side
 from segmentation.admin.accounts import AccountAdmin as PlainAccountAdmin
 from segmentation.admin.base import QuietChangeList, admin_url, chip
+from segmentation.engine.params import one_look
 from segmentation.models import Account
 
 
@@ -149,7 +150,8 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
         """Return the fit by each published profile, for those who may see it."""
         if not str(object_id).isdigit() or not request.user.has_perm("segmentation.view_icpassessment"):  # type: ignore[union-attr]
             return []
-        return fit_summary(int(str(object_id)))
+        with one_look():
+            return fit_summary(int(str(object_id)))
 
     def line_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         """Return what the time line's template shows."""
@@ -163,6 +165,8 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
             line = replace(line, changes=[])
         if not may_see_activities:
             line = replace(line, points=[], activities=[], activity_number=0)
+        why = reasons(account, line.tracks)
+        named = named_activities(why) if may_see_activities else {}
         return {
             "account": account,
             "empty": line.is_empty,
@@ -170,7 +174,7 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
             "tracks": [
                 {
                     "journey": track.shown.journey,
-                    "rows": stay_rows(account, track, line.now),
+                    "rows": stay_rows(track, line.now, why, named),
                     "current": _current_text(track, line.now),
                 }
                 for track in line.tracks

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,10 @@ from django.utils.translation import gettext, ngettext, pgettext
 
 from journey.admin.opportunities import MEANING_COLOURS
 from journey.models import EntryRule, Grade, OpportunityChange, StageMeaning
-from journey.selectors.explanations import stay_reasons
+from journey.selectors.explanations import TermResult, stay_reasons
 from journey.selectors.timeline import ActivityPoint, FieldChange, Stay, Timeline, Track
 from scoring.admin.activities import SIDE_COLOURS
-from scoring.models import Side
+from scoring.models import Activity, Side
 from segmentation.admin.base import GREY, HEX_COLOUR
 from segmentation.engine.errors import RuleError
 from segmentation.errors import ProblemError
@@ -23,6 +24,8 @@ from segmentation.models import Account, SalesTeam
 LANE = 48  # pixels
 TITLE = 0.36  # of a lane: the text above its content
 HOT = "#dc2626"
+NAMED = 5  # activities behind a criterion, the latest
+Why = Mapping[int, list[dict[str, Any]]]  # by version, see `stay_reasons`
 DAY = dt.timedelta(days=1)
 
 
@@ -310,9 +313,13 @@ def _point_hover(point: ActivityPoint, grouped_by: str) -> str:
 GRADE_CLASSES = {Grade.EXACT: "aj-exact", Grade.DERIVED: "aj-derived", Grade.ASSUMED: "aj-assumed"}
 
 
-def stay_rows(account: Account, track: Track, now: dt.datetime) -> list[dict[str, Any]]:
-    """Return the stays for the table, the newest first, each with why it began."""
-    reasons = _reasons(account, track)
+def stay_rows(track: Track, now: dt.datetime, why: Why, activities: Mapping[int, Activity]) -> list[dict[str, Any]]:
+    """Return the stays for the table, the newest first, each with why it began.
+
+    Args:
+        why: what `reasons` found; activities: those the criteria name and the user may see, by primary key.
+    """
+    reasons = {row["start_at"]: row for row in why.get(track.shown.version.pk, ())}
     names = {
         rule.pk: rule.name or str(rule)
         for rule in EntryRule.objects.filter(
@@ -335,10 +342,24 @@ def stay_rows(account: Account, track: Track, now: dt.datetime) -> list[dict[str
                 "is_future": stay.is_future,
                 "is_current": stay is track.current,
                 "reason": reason.get("reason_text") or _plain_reason(stay, names),
+                "terms": _evidence(reason.get("terms", ()), activities),
                 "missing": reason.get("missing_text", "") if stay is track.current else "",
             }
         )
     return rows
+
+
+def _evidence(terms: Sequence[TermResult], activities: Mapping[int, Activity]) -> list[dict[str, Any]]:
+    """Return the criteria with the latest activities behind their figures; nothing where the reason says all of it."""
+    found = [
+        {
+            "line": term.line(),
+            "activities": [activities[pk] for pk in term.activities[-NAMED:] if pk in activities],
+            "more": max(len(term.activities) - NAMED, 0) if activities else 0,
+        }
+        for term in terms
+    ]
+    return found if any(term["activities"] for term in found) or not all(term.held for term in terms) else []
 
 
 def _plain_reason(stay: Stay, names: dict[int, str]) -> str:
@@ -349,12 +370,23 @@ def _plain_reason(stay: Stay, names: dict[int, str]) -> str:
     return gettext("The rule “%(rule)s” held.") % {"rule": names.get(stay.rule_id, stay.rule_id)}
 
 
-def _reasons(account: Account, track: Track) -> dict[dt.datetime, dict[str, Any]]:
-    """Return what the engine says about each stay, by its beginning; nothing where the rules cannot be read."""
+def reasons(account: Account, tracks: Sequence[Track]) -> Why:
+    """Return what the engine says about each stay, by version; nothing where the rules cannot be read."""
+    versions = [track.shown.version for track in tracks]
     try:
-        return {row["start_at"]: row for row in stay_reasons(account, track.shown.version)}
-    except (RuleError, ProblemError):  # a name its rules read is gone; the page of the version says which
-        return {}
+        return stay_reasons(account, versions)
+    except (RuleError, ProblemError):  # a name the rules of one read is gone; the page of the version says which
+        found: dict[int, list[dict[str, Any]]] = {}
+        for version in versions:
+            with suppress(RuleError, ProblemError):
+                found |= stay_reasons(account, [version])
+        return found
+
+
+def named_activities(why: Why) -> dict[int, Activity]:
+    """Return the activities behind the figures of all stays."""
+    keys = {pk for rows in why.values() for row in rows for term in row["terms"] for pk in term.activities[-NAMED:]}
+    return Activity.objects.select_related("type", "contact").in_bulk(keys)
 
 
 def _with_names(change: FieldChange) -> FieldChange:

@@ -17,13 +17,13 @@ from journey.api.parameters import FORMAT, answer, asked_moment
 from journey.models import Journey
 from journey.selectors import funnel_charts as charts
 from journey.selectors.funnel import FunnelQuery, funnel, funnel_query
-from journey.selectors.funnel_data import no_history
+from journey.selectors.funnel_compare import COMPARED, With, both_rows, compared_query
 from journey.selectors.funnel_query import REACHED_DAYS, parse_where
 from journey.selectors.funnel_tables import funnel_rows
 from journey.selectors.journeys import find_journey
 from journey.selectors.lists import LIST_MODES
-from journey.selectors.near import near_misses
-from journey.selectors.versions import published_version, shown_version
+from journey.selectors.near import near_misses, near_query
+from journey.selectors.versions import find_version
 from segmentation.api.errors import Problem
 from segmentation.selectors.access import visible_accounts
 
@@ -57,7 +57,19 @@ QUESTION = [
     _parameter("version", {"type": "integer", "minimum": 1}, _("Number of a version; the one readers see otherwise.")),
     FORMAT,
 ]
-_NAMES = tuple(parameter.name for parameter in QUESTION)
+COMPARISON = [
+    _parameter(
+        "compare",
+        {"type": "string", "enum": list(COMPARED)},
+        _("Compare with the time before, a year earlier, another range (custom), list or version."),
+    ),
+    _parameter("compare_start", _WHEN, _("Another range begins with this moment.")),
+    _parameter("compare_end", _WHEN, _("Another range ends before this moment.")),
+    _parameter("compare_list", OpenApiTypes.STR, _("Key of the other list.")),
+    _parameter("compare_version", {"type": "integer", "minimum": 1}, _("Number of the other version.")),
+]
+_FILTERS = ("where", "list", "list_mode", "cohort_at")
+_NAMES = tuple(parameter.name for parameter in (*QUESTION, *COMPARISON))
 BREAKDOWN = [
     _parameter("by", OpenApiTypes.STR, _("One or two fields to break down by, with a comma between them.")),
     _parameter("groups", {"type": "integer", "minimum": 1}, _("How many groups are told apart; 50 when left out.")),
@@ -147,6 +159,9 @@ class FunnelReportSerializer(serializers.Serializer[Any]):
     groups = serializers.ListField(
         child=serializers.DictField(), required=False, help_text=_("Per group: values, labels, stages, overall.")
     )
+    compared = serializers.DictField(
+        required=False, help_text=_("The same of what it is compared with, where that is asked for.")
+    )
     notes = serializers.ListField(
         child=serializers.DictField(), help_text=_("What must be said beside the figures: code and text.")
     )
@@ -155,7 +170,10 @@ class FunnelReportSerializer(serializers.Serializer[Any]):
 class FunnelRowsSerializer(serializers.Serializer[Any]):
     """What a chart shows."""
 
-    rows = serializers.ListField(child=serializers.DictField(), help_text=_("The rows of its table."))
+    rows = serializers.ListField(
+        child=serializers.DictField(),
+        help_text=_("The rows of its table; compared, `question` tells asked and compared ones apart."),
+    )
 
 
 class NearMissesSerializer(serializers.Serializer[Any]):
@@ -163,7 +181,6 @@ class NearMissesSerializer(serializers.Serializer[Any]):
 
     at = serializers.DateTimeField(help_text=_("The moment."))
     candidates = serializers.IntegerField(help_text=_("How many could move on."))
-    measured = serializers.IntegerField(help_text=_("How many of them were looked at: those with most criteria held."))
     out_of_scope = serializers.IntegerField(help_text=_("For how many no rule of the next stage is meant."))
     accounts = serializers.ListField(
         child=serializers.DictField(), help_text=_("Each with stage, next, gap from 0 to 1, missing criteria and text.")
@@ -184,7 +201,7 @@ class FunnelActions:
         "funnel_stuck": (*_NAMES, "stage", "most"),
         "funnel_conversions": _NAMES,
         "funnel_heat_map": (*_NAMES, "by", "groups", "stage", "measure"),
-        "near": ("stage", "at", "most", "version", "format"),
+        "near": ("stage", "at", "most", *_FILTERS, "known_at", "version", "format"),
     }
 
     def funnel_question(self, request: Request, key: str) -> FunnelQuery:
@@ -205,38 +222,77 @@ class FunnelActions:
             horizon_days=_numbers(given["horizon"], "horizon")[0] if "horizon" in given else None,
             to=given.get("to"),
             by=[name.strip() for name in given.get("by", "").split(",") if name.strip()],
-            list_key=given.get("list"),
-            list_mode=given.get("list_mode", "was"),
-            cohort_at=asked_moment(request, "cohort_at"),
-            where=parse_where([word for word in given.get("where", "").split(";") if word.strip()]),
-            accounts=visible_accounts(request.user),
+            **self._filters(request),
             version=self._asked_version(journey),  # type: ignore[attr-defined]
             reached_days=days,
             most_groups=_whole(given.get("groups", "50"), "groups"),
         )
 
+    def _filters(self, request: Request) -> dict[str, Any]:
+        """Whom a question is about, as `funnel_query` takes it."""
+        given = request.query_params
+        return {
+            "list_key": given.get("list"),
+            "list_mode": given.get("list_mode", "was"),
+            "cohort_at": asked_moment(request, "cohort_at"),
+            "where": parse_where([word for word in given.get("where", "").split(";") if word.strip()]),
+            "accounts": visible_accounts(request.user),
+        }
+
     def _answer(self, request: Request, rows: Callable[[], Iterator[dict[str, Any]]], document: Any) -> Any:
         return answer(request, f"{self.kwargs['key']}-{self.action}.csv", rows, document)  # type: ignore[attr-defined]
 
-    def _chart(self, request: Request, found: Any) -> Any:
-        return self._answer(request, found.rows, lambda: {"rows": list(found.rows())})
+    def _compared(self, request: Request, query: FunnelQuery) -> FunnelQuery | None:
+        """The question to compare with, if one is asked for."""
+        given = request.query_params
+        if not given.get("compare"):
+            return None
+        number = given.get("compare_version")
+        other = With(
+            given["compare"],
+            asked_moment(request, "compare_start"),
+            asked_moment(request, "compare_end"),
+            given.get("compare_list"),
+            find_version(query.version.journey, number, "compare_version") if number else None,
+        )
+        return compared_query(query, other)
+
+    def _chart(self, request: Request, key: str, ask: Callable[[FunnelQuery], Any]) -> Any:
+        """What a chart shows; compared with another question the rows of both, told apart by `question`."""
+        query = self.funnel_question(request, key)
+        other = self._compared(request, query)
+        found, before = ask(query), None if other is None else ask(other)
+
+        def rows() -> Iterator[dict[str, Any]]:
+            return both_rows(found.rows(), None if before is None else before.rows())
+
+        return self._answer(request, rows, lambda: {"rows": list(rows())})
 
     @extend_schema(
         tags=["journeys"],
         summary=_("Volume, conversion, velocity and value of every stage"),
-        parameters=[*QUESTION, *BREAKDOWN],
+        parameters=[*QUESTION, *COMPARISON, *BREAKDOWN],
         responses=FunnelReportSerializer,
     )
     @action(detail=True)
     def funnel(self, request: Request, key: str) -> Any:
-        report = funnel(self.funnel_question(request, key))
-        return self._answer(request, lambda: funnel_rows(report), report.as_dict)
+        query = self.funnel_question(request, key)
+        other = self._compared(request, query)
+        report, before = funnel(query), None if other is None else funnel(other)
+
+        def rows() -> Iterator[dict[str, Any]]:
+            return both_rows(funnel_rows(report), None if before is None else funnel_rows(before))
+
+        return self._answer(
+            request, rows, lambda: report.as_dict() | ({} if before is None else {"compared": before.as_dict()})
+        )
 
     @extend_schema(
         tags=["journeys"],
         summary=_("Entries into every stage over time"),
         parameters=[
             *QUESTION,
+            *COMPARISON,
             _parameter(
                 "granularity", {"type": "string", "enum": list(charts.GRANULARITIES)}, _("Day, week, month or auto.")
             ),
@@ -245,24 +301,25 @@ class FunnelActions:
     )
     @action(detail=True, url_path="funnel/trend")
     def funnel_trend(self, request: Request, key: str) -> Any:
-        query = self.funnel_question(request, key)
-        return self._chart(request, charts.trend(query, request.query_params.get("granularity", "auto")))
+        granularity = request.query_params.get("granularity", "auto")
+        return self._chart(request, key, lambda query: charts.trend(query, granularity))
 
     @extend_schema(
         tags=["journeys"],
         summary=_("Moves between stages"),
-        parameters=QUESTION,
+        parameters=[*QUESTION, *COMPARISON],
         responses=FunnelRowsSerializer,
     )
     @action(detail=True, url_path="funnel/flows")
     def funnel_flows(self, request: Request, key: str) -> Any:
-        return self._chart(request, charts.flows(self.funnel_question(request, key)))
+        return self._chart(request, key, charts.flows)
 
     @extend_schema(
         tags=["journeys"],
         summary=_("Cohorts by month, and how many moved on months later"),
         parameters=[
             *QUESTION,
+            *COMPARISON,
             STAGE,
             _parameter("months", {"type": "integer", "minimum": 1, "maximum": 60}, _("How many; 12 when left out.")),
         ],
@@ -271,25 +328,26 @@ class FunnelActions:
     @action(detail=True, url_path="funnel/cohorts")
     def funnel_cohorts(self, request: Request, key: str) -> Any:
         months = min(_whole(request.query_params.get("months", "12"), "months"), 60)
-        return self._chart(
-            request, charts.cohort_triangle(self.funnel_question(request, key), self._stage(request), months)
-        )
+        stage = self._stage(request)
+        return self._chart(request, key, lambda query: charts.cohort_triangle(query, stage, months))
 
     @extend_schema(
         tags=["journeys"],
         summary=_("How long a stage lasts and where it leads"),
-        parameters=[*QUESTION, STAGE],
+        parameters=[*QUESTION, *COMPARISON, STAGE],
         responses=FunnelRowsSerializer,
     )
     @action(detail=True, url_path="funnel/survival")
     def funnel_survival(self, request: Request, key: str) -> Any:
-        return self._chart(request, charts.survival_curve(self.funnel_question(request, key), self._stage(request)))
+        stage = self._stage(request)
+        return self._chart(request, key, lambda query: charts.survival_curve(query, stage))
 
     @extend_schema(
         tags=["journeys"],
         summary=_("Who has been in a stage for unusually long"),
         parameters=[
             *QUESTION,
+            *COMPARISON,
             _parameter("stage", OpenApiTypes.STR, _("Only this stage; all of the funnel when left out.")),
             _parameter("most", {"type": "integer", "minimum": 1, "maximum": 1000}, _("How many; 100 when left out.")),
         ],
@@ -298,24 +356,25 @@ class FunnelActions:
     @action(detail=True, url_path="funnel/stuck")
     def funnel_stuck(self, request: Request, key: str) -> Any:
         most = min(_whole(request.query_params.get("most", "100"), "most"), 1000)
-        query = self.funnel_question(request, key)
-        return self._chart(request, charts.stuck_entities(query, request.query_params.get("stage"), most))
+        stage = request.query_params.get("stage")
+        return self._chart(request, key, lambda query: charts.stuck_entities(query, stage, most))
 
     @extend_schema(
         tags=["journeys"],
         summary=_("Conversion from every stage to every later one"),
-        parameters=QUESTION,
+        parameters=[*QUESTION, *COMPARISON],
         responses=FunnelRowsSerializer,
     )
     @action(detail=True, url_path="funnel/conversions")
     def funnel_conversions(self, request: Request, key: str) -> Any:
-        return self._chart(request, charts.conversion_matrix(self.funnel_question(request, key)))
+        return self._chart(request, key, charts.conversion_matrix)
 
     @extend_schema(
         tags=["journeys"],
         summary=_("A measure of one stage by two fields"),
         parameters=[
             *QUESTION,
+            *COMPARISON,
             *BREAKDOWN[:2],
             STAGE,
             _parameter("measure", {"type": "string", "enum": list(charts.MEASURES)}, _("Conversion when left out.")),
@@ -325,7 +384,7 @@ class FunnelActions:
     @action(detail=True, url_path="funnel/heat-map")
     def funnel_heat_map(self, request: Request, key: str) -> Any:
         stage, measure = self._stage(request), request.query_params.get("measure", "conversion")
-        return self._chart(request, charts.heat_map(funnel(self.funnel_question(request, key)), stage, measure))
+        return self._chart(request, key, lambda query: charts.heat_map(funnel(query), stage, measure))
 
     @extend_schema(
         tags=["journeys"],
@@ -334,21 +393,21 @@ class FunnelActions:
             _parameter("stage", OpenApiTypes.STR, _("Only those whose next stage is this one.")),
             _parameter("at", _WHEN, _("The moment; now when left out.")),
             _parameter("most", {"type": "integer", "minimum": 1, "maximum": 1000}, _("How many; 100 when left out.")),
-            *QUESTION[-2:],
+            *(parameter for parameter in QUESTION if parameter.name in (*_FILTERS, "known_at", "version", "format")),
         ],
         responses=NearMissesSerializer,
     )
     @action(detail=True)
     def near(self, request: Request, key: str) -> Any:
         journey = self._readable(request, key)
-        version = self._asked_version(journey) or shown_version(journey) or published_version(journey)  # type: ignore[attr-defined]
-        if version is None:
-            raise no_history(None, key)
-        moment = asked_moment(request, "at") or timezone.now()
+        known_at = asked_moment(request, "known_at")
+        moment = asked_moment(request, "at") or known_at or timezone.now()
         if moment > timezone.now():
             raise ValidationError({"at": [_t("The moment lies in the future.")]}, code="future")
         most = min(_whole(request.query_params.get("most", "100"), "most"), 1000)
-        found = near_misses(version, moment, request.query_params.get("stage"), visible_accounts(request.user), most)
+        version = self._asked_version(journey)  # type: ignore[attr-defined]
+        query = near_query(journey=journey, at=moment, version=version, known_at=known_at, **self._filters(request))
+        found = near_misses(query, request.query_params.get("stage"), most)
         return self._answer(request, found.rows, found.as_dict)
 
     def _readable(self, request: Request, key: str) -> Journey:

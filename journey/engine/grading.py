@@ -83,10 +83,12 @@ def trust(found: Evidence, entity: Any, start: Int64s) -> NDArray[np.int16]:
     return np.where(best == 2, EXACT, np.where(best == 1, ASSUMED, DERIVED)).astype(np.int16)
 
 
-def known_from(criteria: Iterable[Criterion], facts: Facts) -> Int64s | None:
-    """int64[n], when the recorded history of everything the criteria read begins; None where they need none."""
-    known = [since for criterion in criteria if (since := criterion.known_from(facts)) is not None]
-    return np.maximum.reduce(known) if known else None
+def assumed(criteria: Iterable[Criterion], facts: Facts, entity: Any, start: Int64s) -> NDArray[np.bool_]:
+    """bool[m], whether any of the criteria read a present value in place of a past one, for entities at instants."""
+    found = np.zeros(len(start), dtype=np.bool_)
+    for criterion in dict.fromkeys(criteria):
+        found |= criterion.assumed(facts, entity, start)
+    return found
 
 
 def _criteria_read(journey: JourneyRules) -> list[list[Criterion]]:
@@ -103,25 +105,22 @@ def _criteria_read(journey: JourneyRules) -> list[list[Criterion]]:
 
 def grades(journey: JourneyRules, facts: Facts, stays: Stays) -> NDArray[np.int16]:
     """int16[m]: exact where a dated fact lies at the start, derived where only time passed, assumed where the rule read
-    a field before its recorded history, or the fact is dated only by when it was learnt."""
+    a field, or the rank of a person, before its recorded history, or the fact is dated only by when it was learnt."""
     grade = trust(evidence(facts), stays.entity, stays.start)
     for number, read in enumerate(_criteria_read(journey)):
-        since = known_from(read, facts)
-        if since is not None:
-            grade[(stays.rule == number) & (stays.start < since[stays.entity])] = ASSUMED
+        rows = np.flatnonzero(stays.rule == number)
+        grade[rows[assumed(read, facts, stays.entity[rows], stays.start[rows])]] = ASSUMED
     first = np.flatnonzero(np.diff(stays.entity, prepend=-1))
     grade[first] = np.where(facts.start_assumed[stays.entity[first]], ASSUMED, EXACT)
     return grade
 
 
-def span_grades(spans: Spans, facts: Facts, found: Evidence, since: Int64s | None) -> NDArray[np.int16]:
-    """int16[m]: the same for periods of membership. found: `evidence(facts)`. since: `known_from` of the criteria."""
+def span_grades(spans: Spans, facts: Facts, found: Evidence, criteria: Iterable[Criterion]) -> NDArray[np.int16]:
+    """int16[m]: the same for periods of membership. found: `evidence(facts)`. criteria: all the segment reads."""
     grade = trust(found, spans.entity, spans.start)
-    if since is not None:
-        grade[spans.start < since[spans.entity]] = ASSUMED
+    guessed = assumed(criteria, facts, spans.entity, spans.start)
+    grade[guessed] = ASSUMED
+    # Unlike a stage, a membership at the beginning of a history rests on its criteria.
     first = spans.is_first
-    assumed = facts.start_assumed[spans.entity[first]]
-    if since is not None:  # unlike a stage, a membership at the beginning of a history rests on its criteria
-        assumed = assumed | (spans.start[first] < since[spans.entity[first]])
-    grade[first] = np.where(assumed, ASSUMED, EXACT)
+    grade[first] = np.where(facts.start_assumed[spans.entity[first]] | guessed[first], ASSUMED, EXACT)
     return grade

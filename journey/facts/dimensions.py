@@ -1,7 +1,7 @@
 """What figures are broken down by: dated values of accounts, deals and people, as codes at any instant."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.engine.metrics.table import Bools, StayTable
 from journey.models import Journey, Opportunity
+from scoring.models import ActivityType
 from segmentation.engine.facts import DatedField, Rows
 from segmentation.engine.resolve import jit
 from segmentation.engine.steps import FAR_FUTURE, FAR_PAST, Int32s, Int64s
-from segmentation.facts.accounts import account_fields, read_fields
-from segmentation.facts.arrays import Positions
+from segmentation.facts.accounts import Changes, account_fields, read_fields
+from segmentation.facts.arrays import Positions, grouped
+from segmentation.facts.copying import read_rows
 from segmentation.facts.segments import read_segment_sets
 from segmentation.models import Contact, CustomField, Tier
 
@@ -23,16 +25,27 @@ REVENUE = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where dimensions are read from: the stays they are wanted for, and the recorded changes of their accounts."""
+
+    connection: Any
+    table: StayTable
+    changes: Changes
+
+
+@dataclass(frozen=True)
 class Dimension:
     """One thing to break figures down by.
 
-    read: gives its dated values for a table of stays. per: whether these are by account or by entity.
+    read: gives its dated values for a table of stays. per: whether these are by account or by entity. is_slow: it is
+    read from activities, and so together with the history instead of when it is first asked for.
     """
 
     key: str
     label: Any
-    read: Callable[[Any, StayTable], DatedField]
+    read: Callable[[Source], DatedField]
     per: str = "account"
+    is_slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,34 +101,31 @@ def dimensions(unit: str) -> dict[str, Dimension]:
     found["revenue"] = _banded("revenue", "revenue", _("company size by revenue"), REVENUE)
     found.pop("employees")
     found["segment"] = Dimension("segment", _("segment"), _segments)
-    found["first_activity"] = Dimension("first_activity", _("first engagement activity"), _first_activity)
+    found["first_activity"] = Dimension("first_activity", _("first engagement activity"), _first_activity, is_slow=True)
     if unit == Journey.Unit.ACCOUNT:
         return found
     own = _contact_dimensions() if unit == Journey.Unit.CONTACT else _deal_dimensions()
-    return found | {f"account.{key}": found[key] for key in own if key in found} | own
+    return found | {f"account.{key}": replace(found[key], key=f"account.{key}") for key in own if key in found} | own
 
 
-def coded(dimension: Dimension, connection: Any, table: StayTable) -> Coded:
+def coded(dimension: Dimension, source: Source) -> Coded:
     """Read a dimension for a table of stays."""
-    field = dimension.read(connection, table)
+    field, table = dimension.read(source), source.table
     if dimension.per == "entity":
         return Coded(dimension, field, np.arange(len(table.entities), dtype=np.int64))
-    return Coded(dimension, field, Positions(_accounts(table)).of(table.accounts))
+    return Coded(dimension, field, Positions(table.owners).of(table.accounts))
 
 
-def _accounts(table: StayTable) -> Int64s:
-    return np.unique(table.accounts[table.accounts >= 0])
-
-
-def _segments(connection: Any, table: StayTable) -> DatedField:
-    return read_segment_sets(connection, _accounts(table))
+def _segments(source: Source) -> DatedField:
+    return read_segment_sets(source.connection, source.table.owners)
 
 
 def _account_field(key: str, field: str, label: Any) -> Dimension:
-    def read(connection: Any, table: StayTable) -> DatedField:
-        return read_fields(connection, _accounts(table), [field], some=False)[field]
+    return Dimension(key, label, lambda source: _field(source, field))
 
-    return Dimension(key, label, read)
+
+def _field(source: Source, key: str) -> DatedField:
+    return read_fields(source.connection, source.table.owners, [key], some=False, changes=source.changes)[key]
 
 
 def band(value: Any, limits: Sequence[int]) -> str | None:
@@ -130,8 +140,8 @@ def band(value: Any, limits: Sequence[int]) -> str | None:
 
 
 def _banded(key: str, field: str, label: Any, limits: Sequence[int]) -> Dimension:
-    def read(connection: Any, table: StayTable) -> DatedField:
-        found = read_fields(connection, _accounts(table), [field], some=False)[field]
+    def read(source: Source) -> DatedField:
+        found = _field(source, field)
         names = [band(value, limits) for value in found.values]
         order = [band(value, limits) for value in (limits[0] - 1, *limits)]
         number = np.array([-1 if name is None else order.index(name) for name in names] + [-1], dtype=np.int32)
@@ -148,48 +158,44 @@ def _banded(key: str, field: str, label: Any, limits: Sequence[int]) -> Dimensio
 
 
 _FIRST = """
-SELECT o.id, f.type, f.time FROM unnest(%s::bigint[]) o (id) CROSS JOIN LATERAL (
-    SELECT t.key AS type, (extract(epoch FROM a.occurred_at) * 1000000)::bigint AS time
-    FROM scoring_activity a JOIN scoring_activitytype t ON t.id = a.type_id
+SELECT o.id, f.type_id, f.occurred_at FROM unnest(%s::bigint[]) o (id) CROSS JOIN LATERAL (
+    SELECT a.type_id::bigint, a.occurred_at FROM scoring_activity a
     WHERE a.{owner} = o.id ORDER BY a.occurred_at, a.type_id LIMIT 1
 ) f
 """
 
 
-def _first_activity(connection: Any, table: StayTable) -> DatedField:
-    return _first(connection, _accounts(table), "account_id")
+def _first_activity(source: Source) -> DatedField:
+    return _first(source, source.table.owners, "account_id")
 
 
-def _first(connection: Any, owners: Int64s, owner: str) -> DatedField:
+def _first(source: Source, owners: Int64s, owner: str) -> DatedField:
     """The type of the first activity, from that activity on."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST.format(owner=owner), [owners.tolist()])
-        rows = cursor.fetchall()
-    numbers: dict[str, int] = {}
-    code = np.array([numbers.setdefault(row[1], len(numbers)) for row in rows], dtype=np.int32)
-    place = Positions(owners).of(np.array([row[0] for row in rows], dtype=np.int64))
-    order = np.argsort(place, kind="stable")
-    has = np.bincount(place, minlength=len(owners)).astype(np.int64)
-    end = np.cumsum(has)
+    rows = read_rows(
+        source.connection, _FIRST.format(owner=owner), {"id": "i8", "type": "i8", "time": "time"}, [owners.tolist()]
+    )
+    keys = dict(ActivityType.objects.values_list("pk", "key"))
+    order, owned = grouped(Positions(owners).of(rows["id"]), len(owners))
+    types, code = np.unique(rows["type"][order], return_inverse=True)
     return DatedField(
-        values=tuple(numbers),
+        values=tuple(keys[pk] for pk in types.tolist()),
         initial=np.full(len(owners), -1, dtype=np.int32),
         known_from=np.full(len(owners), FAR_PAST),
-        rows=Rows(end - has, end),
-        time=np.array([row[2] for row in rows], dtype=np.int64)[order],
-        code=code[order],
+        rows=owned,
+        time=np.ascontiguousarray(rows["time"][order]),
+        code=code.astype(np.int32),
     )
 
 
 def _static(key: str, label: Any, table: str, sql: str) -> Dimension:
     """A value that keeps no history: today's stands in for all times."""
 
-    def read(connection: Any, stays: StayTable) -> DatedField:
-        n = len(stays.entities)
+    def read(source: Source) -> DatedField:
+        n = len(source.table.entities)
         initial = np.full(n, -1, dtype=np.int32)
         numbers: dict[Any, int] = {}
-        positions = Positions(stays.entities)
-        with connection.cursor() as cursor:
+        positions = Positions(source.table.entities)
+        with source.connection.cursor() as cursor:
             cursor.execute(f"SELECT {sql}, array_agg(r.id) FROM {table} r GROUP BY 1 ORDER BY 1")
             for value, ids in cursor.fetchall():
                 if value not in (None, ""):
@@ -236,7 +242,7 @@ def _contact_dimensions() -> dict[str, Dimension]:
     found["first_activity"] = Dimension(
         "first_activity",
         _("first engagement activity"),
-        lambda connection, stays: _first(connection, stays.entities, "contact_id"),
+        lambda source: _first(source, source.table.entities, "contact_id"),
         per="entity",
     )
     return found | _customs(CustomField.Of.CONTACT, table)

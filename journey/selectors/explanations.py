@@ -4,7 +4,7 @@ The command, the admin and the API show what comes from here.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,9 @@ from journey.selectors.versions import version_rules
 from scoring.engine.activities import ACTIVITIES
 from segmentation.engine.criteria import Criterion
 from segmentation.engine.facts import Facts
+from segmentation.engine.params import one_look
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
-from segmentation.engine.rules import Rule, StageRules, Term
+from segmentation.engine.rules import JourneyRules, Rule, StageRules, Term
 from segmentation.engine.steps import FAR_FUTURE, UNKNOWN, YES, Steps
 
 EVIDENCE = 20  # activities named for each criterion
@@ -135,23 +136,42 @@ def missing_for(
     return None, [], 1.0
 
 
+def _facts_of(entity_id: int, *journeys: JourneyRules) -> Facts:
+    """The facts of one entity that journeys of one unit read. Raises JourneyError when there is no such entity."""
+    unit = journeys[0].unit
+    ids = np.array([entity_id], dtype=np.int64)
+    facts = load_facts(connection, unit, ids, Needs.of(*journeys), with_ids=True)
+    if not len(facts):
+        raise JourneyError(
+            _("There is no such record: %(value)s."),
+            code="not_found",
+            field=unit,
+            value=entity_id,
+            remedy=_("It may have been deleted meanwhile."),
+        )
+    return facts
+
+
 class Explainer:
     """The history of one entity under one version, with reasons. Evaluates nothing by itself: asks the engine."""
 
     def __init__(self, version: JourneyVersion, entity_id: int) -> None:
         journey = version_rules(version)
-        ids = np.array([entity_id], dtype=np.int64)
-        facts = weighted(load_facts(connection, journey.unit, ids, Needs.of(journey), with_ids=True), journey)
-        if not len(facts):
-            raise JourneyError(
-                _("There is no such record: %(value)s."),
-                code="not_found",
-                field=journey.unit,
-                value=entity_id,
-                remedy=_("It may have been deleted meanwhile."),
-            )
+        self._use(journey, _facts_of(entity_id, journey))
+
+    @classmethod
+    def of_journeys(cls, versions: Sequence[JourneyVersion], entity_id: int) -> "list[Explainer]":
+        """One for each of several journeys of one unit, whose facts are read once."""
+        journeys = [version_rules(version) for version in versions]
+        facts = _facts_of(entity_id, *journeys)
+        found = [cls.__new__(cls) for _journey in journeys]
+        for explainer, journey in zip(found, journeys, strict=True):
+            explainer._use(journey, facts)
+        return found
+
+    def _use(self, journey: JourneyRules, facts: Facts) -> None:
         program = compile_journey(journey)
-        self.journey, self.facts = journey, facts
+        self.journey, self.facts = journey, weighted(facts, journey)
         self.steps: dict[Any, Steps] = {criterion: criterion.steps(self.facts) for criterion in program.criteria}
         self.stays: Stays = evaluate(program, self.facts, self.steps)
         self.grades = grades(self.journey, self.facts, self.stays)
@@ -293,13 +313,21 @@ def explain(entity: Any, version: JourneyVersion, at: dt.datetime) -> dict[str, 
     return result
 
 
-def stay_reasons(account: Any, version: JourneyVersion, most: int = 100) -> list[dict[str, Any]]:
-    """The latest stays of an account in a journey of accounts, newest first, each with why it began.
+def stay_reasons(account: Any, versions: Sequence[JourneyVersion], most: int = 100) -> dict[int, list[dict[str, Any]]]:
+    """The latest stays of an account in journeys of accounts, by version, newest first, each with why it began.
 
-    Rows: stage_key, stage_name, color is left to the caller; start_at, end_at (None: open), grade, reason_text,
-    missing_text (for the next stage at the end of the stay or now; empty for stays that moved on).
+    Rows: stage_key, stage_name, color is left to the caller; start_at, end_at (None: open), grade, reason_text, terms
+    (`TermResult`: the criteria at its beginning with their figures and activities), missing_text (for the next stage at
+    the end of the stay or now; empty for stays that moved on).
     """
-    explainer = Explainer(version, account.pk)
+    with one_look():
+        explainers = Explainer.of_journeys(versions, account.pk) if versions else []
+        return {
+            version.pk: _stay_rows(explainer, most) for version, explainer in zip(versions, explainers, strict=True)
+        }
+
+
+def _stay_rows(explainer: Explainer, most: int) -> list[dict[str, Any]]:
     now = instant_of(timezone.now())
     rows: list[dict[str, Any]] = []
     for i in range(len(explainer.stays) - 1, -1, -1):
@@ -318,6 +346,7 @@ def stay_reasons(account: Any, version: JourneyVersion, most: int = 100) -> list
                 "grade": Grade(stay.grade),
                 "is_future": stay.start > now,
                 "reason_text": stay.reason(),
+                "terms": stay.terms,
                 "missing_text": "; ".join(term.missing or term.sentence for term in missing),
             }
         )

@@ -6,6 +6,7 @@ One question (`funnel_query`), one answer (`funnel`), whoever asks: the command,
 import datetime as dt
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -279,24 +280,33 @@ def _filters(query: FunnelQuery, data: HistoryData) -> Filters:
 def funnel(query: FunnelQuery) -> FunnelReport:
     """Answer a question. Raises JourneyError when it cannot be answered (no history, a filter by an unknown value)."""
     chosen = select(query)
-    data, question = chosen.data, chosen.question
+    data, question, table = chosen.data, chosen.question, chosen.data.table
     through = whole_funnel(chosen)
-    stages, overall, worth = _whole(chosen, through)
+    nothing = np.zeros(len(chosen.rows), dtype=np.int64)
+    # The kernels release the interpreter's lock: the whole is counted while the groups are.
+    with ThreadPoolExecutor(1) as pool:
+        all_counted = pool.submit(_counted, chosen, through, chosen.rows, nothing, 1, table.grade[chosen.rows])
+        breakdown, by_group = None, None
+        if query.by:
+            breakdown = Breakdown([data.dimension(dimension) for dimension in query.by], query.most_groups)
+            rows, here = breakdown.settle(
+                (table.entity[chosen.rows], table.start[chosen.rows]),
+                (table.entity[chosen.here], np.full(len(chosen.here), question.as_of)),
+            )
+            groups = len(breakdown.groups)
+            grade = graded(table.grade[chosen.rows[rows.place]], rows.assumed)
+            by_group = _counted(chosen, through, chosen.rows[rows.place], rows.group, groups, grade)
+            now = counted(table, data.funnel, chosen.here[here.place], here.group, groups)
+            group_worth = values(data, question, chosen.filters, breakdown)
+        worth = values(data, question, chosen.filters, None)
+        found, whole = all_counted.result()
+    all_now = counted(table, data.funnel, chosen.here, np.zeros(len(chosen.here), dtype=np.int64), 1)
+    stages = _stages(chosen, found, all_now, worth, 0, is_whole=True)
+    overall = _overall(chosen, through, whole, found, all_now, worth, 0, is_whole=True)
     notes = [*chosen.notes, *_value_notes(worth, chosen)]
-    if not query.by:
+    if breakdown is None or by_group is None:
         return FunnelReport(query, stages, overall, notes=notes)
-    breakdown = Breakdown([data.dimension(dimension) for dimension in query.by], query.most_groups)
-    table = data.table
-    rows, here = breakdown.settle(
-        (table.entity[chosen.rows], table.start[chosen.rows]),
-        (table.entity[chosen.here], np.full(len(chosen.here), question.as_of)),
-    )
-    groups = len(breakdown.groups)
-    grade = graded(table.grade[chosen.rows[rows.place]], rows.assumed)
-    worth = values(data, question, chosen.filters, breakdown)
-    found = figures(table, data.funnel, question, chosen.followed, chosen.rows[rows.place], rows.group, groups, grade)
-    now = counted(table, data.funnel, chosen.here[here.place], here.group, groups)
-    whole = _through(chosen, through, chosen.rows[rows.place], rows.group, groups, grade)
+    found, whole = by_group
     made = []
     for g in range(groups):
         is_rest = g == breakdown.groups.others
@@ -304,8 +314,8 @@ def funnel(query: FunnelQuery) -> FunnelReport:
             Group(
                 values=breakdown.groups.values[g],
                 labels=_labels(query, breakdown.groups.values[g], is_rest),
-                stages=_stages(chosen, found, now, worth, g, is_whole=False),
-                overall=_overall(chosen, through, whole, found, now, worth, g, is_whole=False),
+                stages=_stages(chosen, found, now, group_worth, g, is_whole=False),
+                overall=_overall(chosen, through, whole, found, now, group_worth, g, is_whole=False),
                 is_rest=is_rest,
             )
         )
@@ -330,20 +340,6 @@ def _labels(query: FunnelQuery, group: tuple[Any, ...], is_rest: bool) -> tuple[
     )
 
 
-def _whole(chosen: Selection, through: Through) -> tuple[list[StageFigures], Overall, Values]:
-    data, question = chosen.data, chosen.question
-    one = np.zeros(len(chosen.rows), dtype=np.int64)
-    found = figures(data.table, data.funnel, question, chosen.followed, chosen.rows, one, 1)
-    now = counted(data.table, data.funnel, chosen.here, np.zeros(len(chosen.here), dtype=np.int64), 1)
-    worth = values(data, question, chosen.filters, None)
-    whole = _through(chosen, through, chosen.rows, one, 1, data.table.grade[chosen.rows])
-    return (
-        _stages(chosen, found, now, worth, 0, is_whole=True),
-        _overall(chosen, through, whole, found, now, worth, 0, is_whole=True),
-        worth,
-    )
-
-
 def whole_funnel(chosen: Selection) -> Through:
     """From the first stage after the floor to the last one of the funnel, or to the stage asked for."""
     funnel, stages, asked = chosen.data.funnel, chosen.data.stages, chosen.question
@@ -359,17 +355,17 @@ def whole_funnel(chosen: Selection) -> Through:
     return Through(start if start != target else -1, target, question, followed)
 
 
-def _through(
+def _counted(
     chosen: Selection, through: Through, rows: Int64s, group: Int64s, groups: int, grade: Int8s
-) -> Figures | None:
-    """Figures from one stage to another, of the beginnings in the first."""
-    if through.start < 0:
-        return None
+) -> tuple[Figures, Figures | None]:
+    """Figures of the beginnings in `rows` by group, and of those that begin where the whole funnel begins."""
     data = chosen.data
+    found = figures(data.table, data.funnel, chosen.question, chosen.followed, rows, group, groups, grade)
+    if through.start < 0:
+        return found, None
     mine = np.flatnonzero(data.table.stage[rows] == through.start)
-    return figures(
-        data.table, data.funnel, through.question, through.followed, rows[mine], group[mine], groups, grade[mine]
-    )
+    part = (rows[mine], group[mine], groups, grade[mine])
+    return found, figures(data.table, data.funnel, through.question, through.followed, *part)
 
 
 def number(value: Any) -> float | None:

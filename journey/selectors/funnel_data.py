@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from journey.engine.metrics.table import Funnel, StayTable
 from journey.errors import JourneyError
 from journey.facts.deal_values import DealValues, read_deal_values
-from journey.facts.dimensions import Coded, Dimension, coded
+from journey.facts.dimensions import Coded, Dimension, Source, coded, dimensions
 from journey.facts.known import known_at as facts_known_at
 from journey.facts.known import known_stays
 from journey.facts.stays import funnel_of, funnel_order, read_stays
@@ -28,6 +28,7 @@ from journey.models import History, JourneyVersion, Stage
 from journey.selectors.versions import version_rules
 from segmentation.engine.facts import Periods
 from segmentation.engine.steps import Int64s
+from segmentation.facts.accounts import Changes, read_changes
 from segmentation.facts.arrays import Positions
 from segmentation.facts.target_lists import read_memberships
 from segmentation.models.choices import MEMBER_STATES
@@ -67,8 +68,14 @@ class HistoryData:
 
     def dimension(self, dimension: Dimension) -> Coded:
         """The values of a dimension for the entities of the table."""
-        found: Coded = self._read(("dimension", dimension.key), lambda c: coded(dimension, c, self.table))
-        return found
+        with self._lock:
+            changes: Changes = self._read("changes", lambda c: read_changes(c, self.table.owners, some=False))
+            found: Coded = self._read(
+                ("dimension", dimension.key),
+                lambda c: coded(dimension, Source(c, self.table, changes)),
+                self._held["changes"].snapshot,  # what changed after that is not in it, however late it was read
+            )
+            return found
 
     def deals(self) -> DealValues:
         """All deals with their changes."""
@@ -92,16 +99,17 @@ class HistoryData:
         numbers = self.memberships()[1]
         return np.array([numbers[key, str(state)] for state in MEMBER_STATES if (key, str(state)) in numbers])
 
-    def _read(self, key: Any, read: Callable[[Any], Any]) -> Any:
+    def _read(self, key: Any, read: Callable[[Any], Any], snapshot: str | None = None) -> Any:
+        """What is held under a key, read again if facts were touched. snapshot: an older one that it also rests on."""
         with self._lock:
             held = self._held.get(key)
             if held is not None and self._is_good(held):
                 return held.value
             begin = time.monotonic()
             with self._connection() as reading:
-                snapshot = current_snapshot(reading)
+                seen = current_snapshot(reading)
                 value = read(reading)
-            self._held[key] = _Held(value, snapshot, time.monotonic(), time.monotonic() - begin)
+            self._held[key] = _Held(value, snapshot or seen, time.monotonic(), time.monotonic() - begin)
             return value
 
     def _is_good(self, held: _Held) -> bool:
@@ -120,6 +128,7 @@ class HistoryData:
 
 _cache: OrderedDict[Any, HistoryData] = OrderedDict()
 _cache_lock = threading.Lock()
+_loading: dict[Any, threading.Lock] = {}
 
 
 def no_history(version: JourneyVersion | None, key: str) -> JourneyError:
@@ -150,17 +159,25 @@ def history_data(version: JourneyVersion, known_at: dt.datetime | None = None) -
     else:
         key = (connection.settings_dict["NAME"], version.pk, version.published_at, known_at)
     with _cache_lock:
-        found = _cache.get(key)
-        if found is not None:
+        if key in _cache:
             _cache.move_to_end(key)
-            return found
-    made = _load(version, history, known_at)
-    with _cache_lock:
-        for other in [k for k in _cache if history is not None and k[:2] == key[:2]]:
-            del _cache[other]  # the same history, before it was refreshed
-        _cache[key] = made
-        while len(_cache) > KEPT:
-            _cache.popitem(last=False)
+            return _cache[key]
+        loading = _loading.setdefault(key, threading.Lock())
+    with loading:  # who asks meanwhile waits for the first instead of reading the same again
+        with _cache_lock:
+            if key in _cache:
+                return _cache[key]
+        try:
+            made = _load(version, history, known_at)
+        finally:
+            with _cache_lock:
+                _loading.pop(key, None)
+        with _cache_lock:
+            for other in [k for k in _cache if history is not None and k[:2] == key[:2]]:
+                del _cache[other]  # the same history, before it was refreshed
+            _cache[key] = made
+            while len(_cache) > KEPT:
+                _cache.popitem(last=False)
     return made
 
 
@@ -180,4 +197,9 @@ def _load(version: JourneyVersion, history: History | None, known_at: dt.datetim
         with facts_known_at(known_at) as reading:
             table = known_stays(reading, rules, stages)
     assert table is not None  # noqa: S101 - a history is there unless known_at is
-    return HistoryData(version, stages, funnel_of(stages), table, history, known_at)
+    data = HistoryData(version, stages, funnel_of(stages), table, history, known_at)
+    if known_at is None:
+        for dimension in dimensions(data.unit).values():
+            if dimension.is_slow:
+                data.dimension(dimension)
+    return data

@@ -19,16 +19,16 @@ from journey.selectors.funnel import Selection, select
 from journey.selectors.funnel_data import history_data
 from journey.selectors.funnel_groups import Breaker
 from journey.selectors.funnel_query import FunnelQuery, find_stage
-from journey.selectors.funnel_values import _entity_of, rows_at
+from journey.selectors.funnel_values import entity_of, rows_at
 from journey.selectors.money import Rates, converted, reporting_currency
 from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.models import Account, Contact
 from segmentation.selectors.access import visible_to
 
-NOW, ENTRIES, BEGAN, ASKED, CONVERTED, OPEN, IMMATURE = (
-    "now", "entries", "began", "asked", "converted", "not_converted", "immature",
+NOW, STAYS, ENTRIES, BEGAN, ASKED, CONVERTED, OPEN, IMMATURE = (
+    "now", "stays", "entries", "began", "asked", "converted", "not_converted", "immature",
 )  # fmt: skip
-WHATS = (NOW, ENTRIES, BEGAN, ASKED, CONVERTED, OPEN, IMMATURE)
+WHATS = (NOW, STAYS, ENTRIES, BEGAN, ASKED, CONVERTED, OPEN, IMMATURE)
 PIPELINE, REVENUE = "pipeline", "revenue"
 DEALS = (PIPELINE, REVENUE)
 GRADES = ("exact", "derived", "assumed")
@@ -229,7 +229,7 @@ def deals_behind(query: FunnelQuery, behind: Behind, user: Any = None) -> Deals:
         which = (now.won >= question.start) & (now.won < question.end) & (now.won != FAR_FUTURE)
         instant = now.won
     picked = np.flatnonzero(which)
-    entity = _entity_of(data, deals)[picked]
+    entity = entity_of(data, deals)[picked]
     row = rows_at(data.table, entity, instant[picked])
     known = row >= 0
     kept = ~known & chosen.filters.is_open  # of nobody in the history: in totals only

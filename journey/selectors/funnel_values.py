@@ -65,7 +65,8 @@ def rows_at(table: StayTable, entity: Int64s, instant: Int64s) -> Int64s:
     return found
 
 
-def _entity_of(data: HistoryData, deals: DealValues) -> Int64s:
+def entity_of(data: HistoryData, deals: DealValues) -> Int64s:
+    """int64: the place of each deal's account (contact; or the deal itself) in the history, -1 where it has none."""
     unit = data.version.journey.unit
     keys = {
         Journey.Unit.ACCOUNT: deals.accounts,
@@ -85,7 +86,7 @@ def values(data: HistoryData, question: Question, filters: Filters, breakdown: B
     deals = data.deals()
     rates = Rates.stored(reporting_currency(deals))
     now = deals.at(question.as_of)
-    entity = _entity_of(data, deals)
+    entity = entity_of(data, deals)
     won = (now.won >= question.start) & (now.won < question.end) & (now.won != FAR_FUTURE)
     opened = (now.opened >= question.start) & (now.opened < question.end)
     as_of = np.full(len(deals.ids), question.as_of)

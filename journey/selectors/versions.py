@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Prefetch
+from django.utils.translation import gettext_lazy as _
 
+from journey.errors import JourneyError
 from journey.models import Criterion, EntryRule, History, Journey, JourneyVersion, Stage
 from segmentation.engine.rules import JourneyRules, parse_journey
 
@@ -93,6 +95,22 @@ def shown_version(journey: Journey | str) -> JourneyVersion | None:
         .select_related("journey")
         .order_by("-number")
         .first()
+    )
+
+
+def find_version(journey: Journey, number: str, field: str = "version") -> JourneyVersion:
+    """The published version with this number. Raises JourneyError, which names the field and the versions there are."""
+    rows = journey.versions.exclude(state=JourneyVersion.State.DRAFT).select_related("journey").order_by("number")
+    for row in rows:
+        if str(row.number) == number.strip():
+            return row
+    raise JourneyError(
+        _("The journey has no published version “%(value)s”."),
+        code="unknown_version",
+        field=field,
+        value=number,
+        remedy=_("There are: %(known)s."),
+        params={"known": ", ".join(str(row.number) for row in rows) or "–"},
     )
 
 

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 
-from journey.engine.grading import evidence, known_from, span_grades
+from journey.engine.grading import evidence, span_grades
 from journey.facts.loading import Needs, all_facts, load_facts
 from journey.facts.threads import THREADS, in_threads
 from journey.selectors.histories import affected_entities, current_history, entity_count
@@ -232,8 +232,8 @@ def _evaluate(segments: list[SegmentRules], written: set[str], facts: Facts) -> 
     for segment in segments:
         if segment.key in written:
             periods = spans(steps[segment.key], facts.start)
-            since = known_from(criteria_read(segment, by_key), facts)
-            result.append((segment.key, periods, span_grades(periods, facts, found, since)))
+            criteria = criteria_read(segment, by_key)
+            result.append((segment.key, periods, span_grades(periods, facts, found, criteria)))
     return result
 
 

@@ -145,7 +145,8 @@ class ActivityTable:
 
     rows: which belong to which entity. time: int64, microseconds UTC. seconds: int32, engaged seconds (recorded ones,
     else the type's default). contact: int32, number of the person within this table or -1. contacts: how many persons.
-    classes, number: what each activity is (int32 into `Classes`). ids: primary keys where they were asked for.
+    classes, number: what each activity is (int32 into `Classes`). ids: primary keys where they were asked for. guessed:
+    whether it lies before the person was recorded, so that today's rank, department and role stand in; None: nowhere.
     """
 
     rows: Rows
@@ -157,6 +158,12 @@ class ActivityTable:
     classes: Classes
     ids: Int64s | None = None
     contact_ids: Int64s | None = None
+    guessed: NDArray[np.bool_] | None = None
+
+    @property
+    def walked(self) -> tuple[Any, ...]:
+        """The columns every walk over activities begins with."""
+        return self.rows.begin, self.rows.end, self.time, self.seconds, self.number
 
     def effective_seconds(self, rows: Any, weights: Int32s) -> Int64s:
         """Weighted seconds of some rows, rounded half up to a second for each activity."""

@@ -9,10 +9,10 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from scoring.engine.activities import ActivityTable, Classes, TypeFacts
-from scoring.facts.kernels import arrange, classify
+from scoring.facts.kernels import arrange, classify, numbered
 from scoring.models import ActivityType, Outcome
 from segmentation.engine.facts import Rows
-from segmentation.engine.steps import Int64s
+from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.copying import read_rows, stream_rows
 from segmentation.models import BuyingRole, Department, Seniority
 
@@ -50,13 +50,15 @@ class Dimensions:
     """Everything needed to say what an activity is, besides its row: types, people, outcomes.
 
     classes: what class numbers mean. type_index, default_seconds: by primary key of the type, by its number.
-    profile_of: int16 by primary key of the contact. dated_*: profiles of people that changed.
+    profile_of: int16 by primary key of the contact; known_of: int64, when it was first recorded. dated_*: profiles of
+    people that changed.
     """
 
     classes: Classes
     type_index: NDArray[np.int32]
     default_seconds: NDArray[np.int32]
     profile_of: NDArray[np.int32]
+    known_of: Int64s
     dated_of: NDArray[np.int32]
     dated_begin: Int64s
     dated_time: Int64s
@@ -112,8 +114,19 @@ def read_dimensions(connection: Any, contacts: Sequence[int] | None = None) -> D
         {"id": "i8", "time": "time", "event": "i8"} | columns,
         [*lists, *params],
     )
+    first = read_rows(
+        connection,
+        "SELECT pgh_obj_id, min(pgh_created_at) FROM segmentation_contactevent"
+        + where.format(column="pgh_obj_id")
+        + " GROUP BY 1",
+        {"id": "i8", "time": "time"},
+        params,
+    )
     profile_of = np.zeros(int(people["id"].max(initial=0)) + 1, dtype=np.int32)
     profile_of[people["id"]] = _profiles(classes, people)
+    known_of = np.full(len(profile_of), FAR_FUTURE, dtype=np.int64)
+    first = first[first["id"] < len(known_of)]
+    known_of[first["id"]] = first["time"]
     dated_of = np.full(len(profile_of), -1, dtype=np.int32)
     changed = changed[changed["id"] < len(profile_of)]
     changed = changed[np.lexsort([changed["event"], changed["time"], changed["id"]])]
@@ -124,6 +137,7 @@ def read_dimensions(connection: Any, contacts: Sequence[int] | None = None) -> D
         type_index=type_index,
         default_seconds=default,
         profile_of=profile_of,
+        known_of=known_of,
         dated_of=dated_of,
         dated_begin=np.append(begin, len(changed)).astype(np.int64),
         dated_time=np.ascontiguousarray(changed["time"]),
@@ -153,7 +167,8 @@ def _query(owner: Owner, some: bool, with_ids: bool) -> str:
 def stream_activities(
     connection: Any, dimensions: Dimensions, owners: Int64s, owner: Owner
 ) -> Iterator[tuple[NDArray[np.int32], Int64s, NDArray[np.int32], Int64s, NDArray[np.int32]]]:
-    """All activities in blocks: position of the owner in `owners` (-1: none), time, seconds, contact, class number."""
+    """All activities in blocks: position of the owner in `owners` (-1: none), time, seconds, contact, class number (see
+    `numbered`)."""
     position_of = _lookup(owners)
     for block in stream_rows(
         connection, _query(owner, some=False, with_ids=False), _COLUMNS, [list(dimensions.classes.outcomes)]
@@ -181,6 +196,7 @@ def _classified(block: np.ndarray[Any, Any], position_of: NDArray[np.int32], d: 
         d.type_index,
         d.default_seconds,
         d.profile_of,
+        d.known_of,
         d.dated_of,
         d.dated_begin,
         d.dated_time,
@@ -219,6 +235,7 @@ def read_activities(connection: Any, owners: Int64s, owner: Owner = "account", w
         len(keys),
         seen,
     )
+    number, guessed = numbered(number)
     return ActivityTable(
         rows=Rows(begin[:-1], begin[1:]),
         time=time,
@@ -229,4 +246,5 @@ def read_activities(connection: Any, owners: Int64s, owner: Owner = "account", w
         classes=dimensions.classes,
         ids=ids if with_ids else None,
         contact_ids=contact_ids,
+        guessed=guessed,
     )

@@ -1,20 +1,24 @@
 """Arranging activities: what each one is, and by account and time."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from scoring.engine.activities import ActivityTable
 from segmentation.engine.resolve import jit
 
 
 @jit
 def classify(
     owner, contact, type_id, time, seconds, outcome,
-    position_of, type_index, default_seconds, profile_of, dated_of, dated_begin, dated_time, dated_profile,
+    position_of, type_index, default_seconds, profile_of, known_of, dated_of, dated_begin, dated_time, dated_profile,
     outcomes, profiles,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     """Position of the owner, class number and engaged seconds of each activity.
 
     position_of, type_index, profile_of, dated_of: look-ups by primary key (-1: none). dated_*: profiles of people
     whose seniority, department or role changed, in compressed rows by time; before the first the present one counts.
+    known_of: when people were first recorded. An activity of somebody before that, to whom today's profile lends
+    itself, has the number -1 - number (see `numbered`).
     outcomes, profiles: sizes of those axes. Owners that are not looked for get position -1.
     """
     n = len(owner)
@@ -36,8 +40,21 @@ def classify(
                 if k > low:
                     profile = dated_profile[k - 1]
         number[i] = (np.int32(t) * outcomes + outcome[i]) * profiles + profile
+        if 0 <= c < len(known_of) and time[i] < known_of[c]:
+            number[i] = -1 - number[i]
         engaged[i] = seconds[i] if seconds[i] >= 0 else default_seconds[t]
     return position, number, engaged
+
+
+def numbered(number: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Class numbers, and whether today's profile of the person stands in, out of the numbers of `classify`."""
+    guessed = number < 0
+    return np.where(guessed, -1 - number, number), guessed
+
+
+def marked(table: ActivityTable) -> NDArray[np.int32]:
+    """The other way round: one number for both."""
+    return table.number if table.guessed is None else np.where(table.guessed, -1 - table.number, table.number)
 
 
 @jit

@@ -22,13 +22,13 @@ import numpy as np
 
 from scoring.engine.activities import ActivityTable, Classes
 from scoring.facts.activities import Dimensions, Owner, read_activities, read_dimensions, stream_activities
-from scoring.facts.kernels import arrange, split
+from scoring.facts.kernels import arrange, marked, numbered, split
 from segmentation.engine.facts import Rows
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions
 from segmentation.selectors.touches import current_snapshot, touched_since
 
-FORMAT = 1
+FORMAT = 2
 SHARDS = 32
 THREADS = 2
 # Beyond this share of owners read again, one scan of everything is cheaper than the growing delta.
@@ -81,7 +81,8 @@ class FactStore:
         )
         contacts = int(contact.max(initial=-1)) + 1
         rows = Rows(np.ascontiguousarray(begin[:-1]), np.ascontiguousarray(begin[1:]))
-        return Batch(owners, ActivityTable(rows, time, seconds, contact, number, contacts, classes))
+        number, guessed = numbered(number)
+        return Batch(owners, ActivityTable(rows, time, seconds, contact, number, contacts, classes, guessed=guessed))
 
     # Keeping up to date
 
@@ -198,7 +199,7 @@ class FactStore:
         table = read_activities(connection, changed, self.owner)
         name = f"delta-{uuid.uuid4().hex[:12]}"
         begin = np.append(table.rows.begin, table.rows.end[-1:])
-        self._save(name, (begin, table.time, table.seconds, table.contact, table.number, changed))
+        self._save(name, (begin, table.time, table.seconds, table.contact, marked(table), changed))
         self._publish(manifest | wanted | {"snapshot": snapshot, "delta": name})
 
     def _save(self, name: str, arrays: tuple[Any, ...]) -> None:

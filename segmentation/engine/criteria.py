@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segmentation.engine.errors import RuleError, suggestion
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import Param, clean_params
-from segmentation.engine.steps import Bools, Int64s, Steps
+from segmentation.engine.steps import Bools, Int32s, Int64s, Steps
 from segmentation.engine.text import _
 
 
@@ -48,6 +51,8 @@ class Criterion(ABC):
     is_scope: ClassVar[bool] = False
     # Kinds whose steps take so long that it pays to ask for those of few entities (`steps_of`).
     is_costly: ClassVar[bool] = False
+    # Kinds that can be nearly met: the gap of their measure lies between 0 and 1.
+    is_gradual: ClassVar[bool] = False
 
     def __init__(self, **given: Any) -> None:
         self.values: dict[str, Any] = clean_params(self.params, given)
@@ -87,6 +92,15 @@ class Criterion(ABC):
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         """The figure behind the verdict for one entity at an instant (microseconds UTC)."""
 
+    def gaps(self, facts: Facts, entities: Int64s, instant: int) -> NDArray[np.float64]:
+        """float64[k]: how far each of these entities is, as `measure` has it. For entities it does not hold for.
+
+        Kinds that can say it of many at once do so; a kind that only holds or does not is at 1 (`is_gradual`).
+        """
+        if not self.is_gradual:
+            return np.ones(len(entities))
+        return np.array([self.measure(facts, entity, instant).gap for entity in entities.tolist()], dtype=np.float64)
+
     @abstractmethod
     def sentence(self) -> str:
         """The criterion in words, translated: “more than 60 engaged minutes within 90 days, marketing only”."""
@@ -101,6 +115,11 @@ class Criterion(ABC):
         None for kinds whose facts are dated themselves.
         """
         return None
+
+    def assumed(self, facts: Facts, entities: Int32s, instants: Int64s) -> NDArray[np.bool_]:
+        """bool[k]: whether a present value stood in for a past one, for pairs of entity and instant."""
+        since = self.known_from(facts)
+        return np.zeros(len(entities), dtype=np.bool_) if since is None else instants < since[entities]
 
     def depends_on(self) -> Iterable[str]:
         """Names of other rules the criterion reads (`journey:standard`), for the check that no rule needs itself."""

@@ -47,7 +47,10 @@ FIELDS: dict[str, AccountField] = {
     "source": _column("source", "text"),
     "owner": _column("owner", "text"),
     "team": AccountField(
-        _("sales team"), "text", "(SELECT t.key FROM segmentation_salesteam t WHERE t.id = {row}.team_id)"
+        # All names are read once; a subquery by row would run for each account.
+        _("sales team"),
+        "text",
+        "(SELECT jsonb_object_agg(t.id, t.key) FROM segmentation_salesteam t) ->> {row}.team_id::text",
     ),
     "products": _column("products", "list"),
 }
@@ -100,13 +103,66 @@ class _Codes:
         return tuple(value for _is_bool, value in self.values)
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Recorded changes of accounts: of each its first record, and every record of those that have several.
+
+    known_from: int64[n], the first record, NEVER without one. at, time, event: position of the account, instant and
+    primary key, in order of account and time; of several at one instant the last.
+    """
+
+    known_from: Int64s
+    at: Int64s
+    time: Int64s
+    event: Int64s
+
+
+def read_changes(connection: Any, accounts: Int64s, some: bool) -> Changes:
+    """When accounts in the given order were recorded and changed; some: as for `read_fields`."""
+    n, positions = len(accounts), Positions(accounts)
+    where, params = (" WHERE pgh_obj_id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
+    rows = read_rows(
+        connection,
+        "SELECT pgh_obj_id, pgh_created_at, pgh_id::int8 FROM segmentation_accountevent" + where,
+        {"id": "i8", "time": "time", "event": "i8"},
+        params,
+    )
+    at, time, event = positions.of(rows["id"]), rows["time"], rows["event"]
+    order = np.flatnonzero(at >= 0)
+    order = order[np.lexsort([event[order], time[order], at[order]])]
+    at, time, event = at[order], time[order], event[order]
+    known_from = np.full(n, NEVER, dtype=np.int64)
+    known_from[at[::-1]] = time[::-1]  # the first record of each is written last
+    keep = (np.bincount(at, minlength=n) > 1)[at]  # only who has several can have changed
+    keep[:-1] &= (at[1:] != at[:-1]) | (time[1:] != time[:-1])
+    return Changes(known_from, at[keep], time[keep], event[keep])
+
+
+def _codes(connection: Any, sql: str, key: str, rows: str, positions: Positions, code: _Codes, params: Any) -> Any:
+    """int32 for each position: the code of a field in some rows. There are few values and many rows, so that each value
+    comes once, with the keys of the rows that have it."""
+    found = np.full(len(positions.ids), -1, dtype=np.int32)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql}, array_agg({key}) FROM {rows} GROUP BY 1", params or None)
+        for value, keys in cursor.fetchall():
+            at = positions.of(np.array(keys, dtype=np.int64))
+            found[at[at >= 0]] = code(value)
+    return found
+
+
 def read_fields(
-    connection: Any, accounts: Int64s, keys: Iterable[str], some: bool, history: bool = True
+    connection: Any,
+    accounts: Int64s,
+    keys: Iterable[str],
+    some: bool,
+    history: bool = True,
+    changes: Changes | None = None,
 ) -> dict[str, DatedField]:
     """Dated values of the fields `keys` for accounts in the given order.
 
     some: only these accounts are read from the database (for few); otherwise all are.
     history: without it only present values are read, for what is asked of this moment.
+    changes: of the same accounts, where they were read before; what changed since is left out.
     Before the recorded history of an account its present value stands in.
     """
     keys = sorted(set(keys))
@@ -115,74 +171,46 @@ def read_fields(
     known = remembered(account_fields)
     fields = [known[key] for key in keys]
     positions = Positions(accounts)
-    where, params = (" AND {column} = ANY (%s)", [accounts.tolist()]) if some else ("", [])
     n = len(accounts)
     codes = [_Codes() for _field in fields]
-    initial = [np.full(n, -1, dtype=np.int32) for _field in fields]
-    known_from = np.full(n, NEVER, dtype=np.int64)
-    with connection.cursor() as cursor:
-        for field, code, out in zip(fields, codes, initial, strict=True):
-            # Few values, many accounts.
-            cursor.execute(
-                f"SELECT {field.sql.format(row='a')}, array_agg(a.id) FROM segmentation_account a WHERE true"
-                + where.format(column="a.id")
-                + " GROUP BY 1",
-                params or None,
-            )
-            for value, ids in cursor.fetchall():
-                at = positions.of(np.array(ids, dtype=np.int64))
-                out[at[at >= 0]] = code(value)
-        if not history:
-            none, never = np.empty(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
-            return {
-                key: DatedField(code.as_tuple(), start, known_from, Rows(never, never), none, none.astype(np.int32))
-                for key, code, start in zip(keys, codes, initial, strict=True)
-            }
-        first = read_rows(
-            connection,
-            "SELECT pgh_obj_id, min(pgh_created_at) FROM segmentation_accountevent WHERE true"
-            + where.format(column="pgh_obj_id")
-            + " GROUP BY 1",
-            {"id": "i8", "time": "time"},
-            params,
-        )
-        at = positions.of(first["id"])
-        known_from[at[at >= 0]] = first["time"][at >= 0]
-        # Only accounts with more than one event can have changed.
-        columns = ", ".join(field.sql.format(row="e") for field in fields)
-        cursor.execute(
-            f"SELECT e.pgh_obj_id, (extract(epoch FROM e.pgh_created_at) * 1000000)::bigint, {columns}"
-            " FROM segmentation_accountevent e"
-            " WHERE e.pgh_obj_id IN (SELECT pgh_obj_id FROM segmentation_accountevent WHERE true"
-            + where.format(column="pgh_obj_id")
-            + " GROUP BY 1 HAVING count(*) > 1) ORDER BY e.pgh_obj_id, e.pgh_created_at, e.pgh_id",
-            params or None,
-        )
-        ids, times, *values = _transposed(cursor.fetchall(), 2 + len(fields))
-    every_at = positions.of(np.array(ids, dtype=np.int64))
-    every_time = np.array(times, dtype=np.int64)
+    only, params = (" WHERE a.id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
+    present = "segmentation_account a" + only
+    initial = [
+        _codes(connection, field.sql.format(row="a"), "a.id", present, positions, code, params)
+        for field, code in zip(fields, codes, strict=True)
+    ]
+    if not history:
+        none, never = np.empty(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        since = np.full(n, NEVER, dtype=np.int64)
+        return {
+            key: DatedField(code.as_tuple(), start, since, Rows(never, never), none, none.astype(np.int32))
+            for key, code, start in zip(keys, codes, initial, strict=True)
+        }
+    changes = changes or read_changes(connection, accounts, some)
+    events = Positions(changes.event)
+    past = "segmentation_accountevent e WHERE e.pgh_obj_id = ANY (%s)"
+    changed = [accounts[np.unique(changes.at)].tolist()]
     lists = [place for place, field in enumerate(fields) if field.type == "list"]
     merged = read_merged(connection, accounts, [fields[place].sql for place in lists], some) if lists else {}
     result = {}
-    for place, (key, code, column, start) in enumerate(zip(keys, codes, values, initial, strict=True)):
-        at, time = every_at, every_time
+    for place, (key, field, code, start) in enumerate(zip(keys, fields, codes, initial, strict=True)):
+        at, time = changes.at, changes.time
+        coded = _codes(connection, field.sql.format(row="e"), "e.pgh_id", past, events, code, changed)
         if place in lists and merged:
             histories = {
                 int(positions.of(np.array([pk]))[0]): found[lists.index(place)] for pk, found in merged.items()
             }
-            at, time, column = _with_merged(at, time, column, code, start, histories)
-        coded = np.array([code(value) for value in column], dtype=np.int32)
-        keep = np.ones(len(coded), dtype=bool)
-        if len(coded):  # of several events of one instant the last counts
-            keep[:-1] = (at[1:] != at[:-1]) | (time[1:] != time[:-1])
-        order, rows = grouped(at[keep], n, time[keep])
+            values = (*code.as_tuple(), None)
+            at, time, column = _with_merged(at, time, [values[c] for c in coded.tolist()], code, start, histories)
+            coded = np.array([code(value) for value in column], dtype=np.int32)
+        order, rows = grouped(at, n, time)
         result[key] = DatedField(
             values=code.as_tuple(),
             initial=start,
-            known_from=known_from,
+            known_from=changes.known_from,
             rows=rows,
-            time=time[keep][order],
-            code=coded[keep][order],
+            time=time[order],
+            code=coded[order],
         )
     return result
 
@@ -209,10 +237,6 @@ def _with_merged(
         np.array(times, dtype=np.int64)[order],
         [found[i] for i in order.tolist()],
     )
-
-
-def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) if rows else [() for _column in range(width)]
 
 
 def read_flags(connection: Any, accounts: Int64s, some: bool) -> tuple[Periods, tuple[str, ...]]:

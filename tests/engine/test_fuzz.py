@@ -15,8 +15,9 @@ import pytest
 
 from journey.ready_made import JOURNEYS
 from scoring.engine.activities import with_weights
-from segmentation.engine.resolve import compile_journey, evaluate, rule_steps
+from segmentation.engine.resolve import compile_journey, evaluate, rule_steps, values_at
 from segmentation.engine.rules import parse_journey, parse_rule
+from segmentation.engine.steps import NO
 from tests.reference.comparison import (
     Difference,
     Rows,
@@ -112,6 +113,25 @@ def test_every_kind_equals_the_reference_alone(kind: str) -> None:
                 continue
             seen |= {answer_of(steps.at(e, t)) for t in around(reference.candidates())}
     assert {True, False} <= seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gaps_of_many_are_those_of_each(kind: str) -> None:
+    """`gaps` says of those a criterion does not hold for what `measure` says of each; some are between 0 and 1 where
+    the kind can be nearly met."""
+    seen = set()
+    for number in range(25):
+        dice = Dice(f"{SEED}/gaps/{kind}/{number}")
+        term, histories = dice.criterion(kind), dice.histories(4)
+        criterion = parse_rule({"criteria": [term]}).terms[0].criterion
+        facts = with_weights(facts_of(histories), {"vp": 150, "other": 50} if dice.chance(0.3) else {})
+        steps = criterion.steps(facts)
+        for instant in around(int(t) for t in steps.time[:20]) | {int(t) for t in facts.start}:
+            unmet = np.flatnonzero(values_at(steps, instant) == NO)
+            gaps = criterion.gaps(facts, unmet, instant)
+            assert gaps.tolist() == [criterion.measure(facts, e, instant).gap for e in unmet.tolist()]
+            seen |= set(gaps.tolist())
+    assert criterion.is_gradual == any(0 < gap < 1 for gap in seen)
 
 
 def _worlds(name: str, number: int) -> Iterator[tuple[Dice, Document, list[History]]]:

@@ -200,7 +200,7 @@ class TestTimeLine:
             with CaptureQueriesContext(connection) as queries:
                 admin_client.get(page(account))
             counts.append(len(queries))
-        assert counts[0] == counts[1] <= 36
+        assert counts[0] == counts[1] <= 38
 
     def test_an_account_without_facts_says_what_to_do(self, admin_client):
         text = admin_client.get(page(Account.objects.create(name="Acme"))).content.decode()

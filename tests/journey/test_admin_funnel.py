@@ -209,6 +209,29 @@ def test_comparisons_look_at_both_with_the_same_time_to_convert(admin_client, wo
     assert difference(0.5, 0.25, as_share=True) == "+25.0 pp"
 
 
+def test_every_tab_is_compared_in_its_table_and_its_csv(admin_client, world):
+    """A list of nobody's own figures: whatever the tab counts differs from it, and its CSV holds both."""
+    for tab, card, key in (
+        ("overview", 2, "funnel"), ("trend", 0, "trend"), ("moves", 0, "flows"), ("moves", 1, "matrix"),
+        ("time", 0, "survival"), ("time", 1, "cohorts"), ("groups", 0, "groups"), ("groups", 1, "groups"),
+        ("heat", 0, "heat"),
+    ):  # fmt: skip
+        given = {"tab": tab, "compare": "list", "clist": "key", "stage": "aware", "range": "all"}
+        shown = part(admin_client, **given)
+        assert "Key accounts" in shown.notes[0], tab
+        subs = [str(cell.sub) for row in shown.cards[card].table.rows for cell in row]
+        assert any(sub[:1] in "+−±" for sub in subs if sub), (tab, card)
+        rows = list(csv.DictReader(io.StringIO(
+            admin_client.get(url("_part", csv=key, **given)).content.decode("utf-8-sig")
+        )))  # fmt: skip
+        assert {row["question"] for row in rows} == {"asked", "compared"}, tab
+        plain = admin_client.get(url("_part", csv=key, **(given | {"compare": ""}))).content.decode("utf-8-sig")
+        assert not plain.startswith("question")
+    for tab in ("stuck", "near"):
+        shown = part(admin_client, tab, compare="list", clist="key")
+        assert "Key accounts" in shown.notes[0]
+
+
 def test_the_address_holds_the_whole_question(admin_client, world):
     assert admin_client.get(url(tab="groups", by="tier")).context["kept"] == [("by", "tier")]
     added = admin_client.get(url(wf="region", wv="north"))

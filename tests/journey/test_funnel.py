@@ -381,7 +381,21 @@ BAD = (
     ([*RANGE, "--where", "region"], "Write field=value"),
     ([*RANGE, "--where", "regoin=x"], "Did you mean “region”"),
     ([*RANGE, "--days", "-1"], "no number of days"),
+    ([*RANGE, "--compare", "list"], "Choose the list to compare with"),
+    ([*RANGE, "--compare", "version", "--compare-version", "7"], "no published version “7”"),
+    ([*RANGE, "--version-number", "x"], "no published version “x”"),
 )
+
+
+def test_the_command_compares_with_the_time_before():
+    activity(account(created=0), "webinar", 20)
+    replay()
+    march = ("--start", "2025-02-01", "--end", "2025-03-01", "--as-of", "2025-03-01", "--compare", "previous")
+    found = json.loads(command(*march, "--json"))
+    assert found["compared"]["end"] == found["start"]
+    assert [next(s["volume"] for s in r["stages"] if s["key"] == "aware") for r in (found, found["compared"])] == [0, 1]
+    assert command(*march, "--csv").startswith("question,")
+    assert "Compared with" in command(*march)
 
 
 def test_bad_input_is_told_with_its_remedy():

@@ -1,16 +1,21 @@
 """Near misses: the nearest first, in the words of the explanation."""
 
+import datetime as dt
 import io
 import json
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from journey.selectors.explanations import explain
-from journey.selectors.near import near_misses
+from journey.selectors.journeys import find_journey
+from journey.selectors.near import near_misses, near_query
 from journey.selectors.versions import published_version
-from segmentation.models import Account
+from journey.services.replay import replay
+from scoring.models import Activity
+from segmentation.models import Account, ListMembership, TargetList
 from tests.journey import worlds
 from tests.journey.worlds import account, activity, contact, day
 
@@ -30,36 +35,53 @@ def world():
     return near, half, far, unseen
 
 
+def near(at, stage=None, most=100, **more):
+    return near_misses(near_query(journey=find_journey("standard"), at=at, **more), stage, most)
+
+
 def test_what_is_missing_is_told_with_figures_and_the_nearest_comes_first(world):
-    near, half, far, _unseen = world
+    first, half, far, _unseen = world
     version = published_version("standard")
-    found = near_misses(version, day(20), "mqa")
+    found = near(day(20), "mqa")
     assert [row.name for row in found.entities] == ["Near", "Half", "Far"]
     assert [row.needed for row in found.entities] == [1, 2, 2]
     assert [row.gap for row in found.entities] == sorted(row.gap for row in found.entities)
     # Word for word what the explanation of each account says.
-    for row, acme in zip(found.entities, (near, half, far), strict=True):
+    for row, acme in zip(found.entities, (first, half, far), strict=True):
         told = explain(acme, version, day(20))["next"]
         assert (row.next, row.gap) == (told["key"], told["gap"])
         assert [term.as_dict() for term in row.missing] == [term | {"activities": []} for term in told["missing"]]
         assert all(term.missing in row.text for term in row.missing)
     assert " and " in found.entities[1].text
-    everybody = near_misses(version, day(20))
+    everybody = near(day(20))
     assert {row.name: row.next for row in everybody.entities} == {
         "Near": "mqa", "Half": "mqa", "Far": "mqa", "Unseen": "aware",
     }  # fmt: skip
-    assert everybody.candidates == everybody.measured == 4
+    assert everybody.candidates == 4
 
 
 def test_it_can_be_narrowed_and_asked_of_another_moment(world):
-    near, _half, _far, _unseen = world
-    version = published_version("standard")
-    assert [
-        row.name for row in near_misses(version, day(20), accounts=Account.objects.filter(pk=near.pk)).entities
-    ] == ["Near"]
-    assert [row.name for row in near_misses(version, day(20), "mqa", most=1).entities] == ["Near"]
-    assert near_misses(version, day(5), "mqa").entities == []  # nobody was aware yet
-    assert near_misses(version, day(120), "mqa").entities == []  # nobody is any more
+    acme, _half, _far, _unseen = world
+    mine = Account.objects.filter(pk=acme.pk)
+    assert [row.name for row in near(day(20), "mqa", accounts=mine).entities] == ["Near"]
+    first = near(day(20), "mqa", most=1)
+    assert ([row.name for row in first.entities], first.candidates) == (["Near"], 3)
+    assert near(day(5), "mqa").entities == []  # nobody was aware yet
+    assert near(day(120), "mqa").entities == []  # nobody is any more
+
+
+def test_filters_by_value_and_list_and_what_was_known_apply_as_everywhere(world):
+    acme, half, far, _unseen = world
+    Account.objects.filter(pk=half.pk).update(region="North")
+    focus = TargetList.objects.create(key="focus", name="Focus")
+    ListMembership.objects.create(account=far, target_list=focus, state="active", start_at=day(0))
+    replay()
+    assert [row.name for row in near(day(20), "mqa", where={"region": ["North"]}).entities] == ["Half"]
+    assert [row.name for row in near(day(20), "mqa", list_key="focus", list_mode="is").entities] == ["Far"]
+    moment = timezone.now()
+    Activity.objects.filter(account=acme).update(recorded_at=moment + dt.timedelta(seconds=1))
+    known = near(day(20), "mqa", known_at=moment)
+    assert [row.name for row in known.entities] == ["Half", "Far"]
 
 
 def test_the_command_gives_json_csv_and_a_sentence_for_a_wrong_stage(world):

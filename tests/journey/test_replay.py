@@ -1,20 +1,22 @@
 """Histories: what happened when, seen through the stored stays."""
 
 import contextlib
+import datetime as dt
 import random
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from journey.errors import JourneyError
-from journey.models import History, Journey, JourneyVersion, StageInterval
+from journey.models import Grade, History, Journey, JourneyVersion, StageInterval
+from journey.selectors.explanations import explain
 from journey.selectors.histories import current_history
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import published_version, shown_version, version_document
 from journey.services.replay import replay, replay_version
 from journey.services.versions import create_draft, create_journey, publish_version, save_draft
 from scoring.models import Activity, ActivityType
-from segmentation.models import Account, AccountFlag, FlagType
+from segmentation.models import Account, AccountFlag, Contact, FlagType
 from tests.journey import worlds
 from tests.journey.worlds import account, activity, change, contact, day, deal, path, stays
 
@@ -185,6 +187,49 @@ def test_the_tier_at_the_moment_decides_which_rule_counts(extended):
     # Before the recorded history of the account today's tier stands in, so the past is read as tier 2, and says so.
     assert ("mqa", 12) in path(extended, acme)
     assert {row[1]: row[5] for row in stays(extended, acme.pk)}["mqa"] == 3
+
+
+def test_a_stay_that_rests_on_the_rank_of_somebody_recorded_later_is_assumed(extended):
+    acme = account(created=0, tier=1)
+    people = [contact(acme, seniority="director") for _number in range(2)]
+    late = contact(acme, seniority="other")
+    activity(acme, "page_view", 5)
+    for person in people:
+        activity(acme, "webinar", 10, person, seconds=2400)
+
+    def grade_of(key):
+        return {row[1]: row[5] for row in stays(extended, acme.pk)}[key]
+
+    def recorded(table, pk, number):
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {table} SET pgh_created_at = %s WHERE pgh_obj_id = %s", [day(number), pk])
+
+        Account.objects.filter(pk=acme.pk).update(city=f"{number}")  # what is read again is what was touched
+        Contact.objects.filter(pk=pk).update(phone=f"{number}")
+
+    recorded("segmentation_accountevent", acme.pk, 0)
+    replay()
+    assert (grade_of("aware"), grade_of("mqa")) == (Grade.EXACT, Grade.ASSUMED)  # aware asks for no rank
+    assert explain(acme, extended, day(11))["trust"] == "assumed"
+    recorded("segmentation_contactevent", people[0].pk, 10)
+    replay()
+    assert grade_of("mqa") == Grade.ASSUMED
+    recorded("segmentation_contactevent", people[1].pk, 10)
+    replay()
+    assert grade_of("mqa") == Grade.EXACT  # known at that very instant
+    activity(acme, "page_view", 9, late)  # kept out by a rank of today: that is a guess, too
+    assert replay()[0].mode == "refresh"
+    assert grade_of("mqa") == Grade.ASSUMED
+
+
+def test_a_deal_closed_before_it_was_opened_counts_as_one_that_was_open_for_no_time(extended):
+    acme = account(created=0)
+    deal(acme, ("Discovery", 20), ("Won", 10))
+    replay()
+    found = [(row[1], row[2], row[3]) for row in stays(extended, acme.pk)]
+    opened, won = day(20), day(20) + dt.timedelta(microseconds=1)
+    assert ("qualified", opened, won) in found
+    assert found[-1][:2] == ("customer", won)
 
 
 def test_a_second_replay_without_new_facts_changes_nothing(extended):

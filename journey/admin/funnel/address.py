@@ -14,11 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from journey.errors import JourneyError
 from journey.instants import parse_instant, past_instant
 from journey.models import Journey, JourneyVersion
+from journey.selectors.funnel_compare import With, compared_query
 from journey.selectors.funnel_data import history_data, no_history
 from journey.selectors.funnel_query import FunnelQuery, funnel_query, parse_where
 from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
-from journey.selectors.versions import published_version, shown_version
+from journey.selectors.versions import find_version, published_version, shown_version
 from segmentation.selectors.access import visible_accounts
 
 RANGES = {
@@ -36,13 +37,6 @@ RANGES = {
     "custom": _("From … to …"),
 }
 DEFAULT_RANGE = "90d"
-COMPARED = {
-    "previous": _("the time before, as long"),
-    "year": _("a year earlier"),
-    "custom": _("another range"),
-    "list": _("another list"),
-    "version": _("another version"),
-}
 # Everything an address may hold: the question, then what is looked at.
 QUESTION = (
     "journey", "version", "range", "start", "end", "as_of", "known_at", "horizon", "to",
@@ -123,17 +117,7 @@ class Address:
             if version is None:
                 raise no_history(None, journey.key)
             return version
-        rows = journey.versions.exclude(state=JourneyVersion.State.DRAFT).select_related("journey").order_by("number")
-        found = next((row for row in rows if str(row.number) == text), None)
-        if found is None:
-            raise JourneyError(
-                _("The journey has no published version “%(value)s”."),
-                code="unknown_version",
-                field=name,
-                value=text,
-                remedy=_("There are: %(known)s."),
-                params={"known": ", ".join(str(row.number) for row in rows) or "–"},
-            )
+        found = find_version(journey, text, name)
         if not self.get("known_at") and current_history(found) is None:
             raise no_history(found, journey.key)
         return found
@@ -215,47 +199,21 @@ class Address:
         return start, end
 
     def compared(self, query: FunnelQuery) -> Compared | None:
-        """The question figures are compared with. Raises ProblemError when it cannot be asked.
-
-        An earlier range is seen as of the moment that lies as long before this question's, so that both had the same
-        time to move on.
-        """
+        """The question figures are compared with. Raises ProblemError when it cannot be asked."""
         how = self.get("compare")
         if not how:
             return None
-        if how not in COMPARED:
-            raise JourneyError(
-                _("Figures cannot be compared with “%(value)s”."),
-                code="unknown_comparison",
-                field="compare",
-                value=how,
-                remedy=_("There are: %(known)s."),
-                params={"known": ", ".join(COMPARED)},
-            )
-        if how == "list":
-            if not self.get("clist"):
-                raise _missing("clist", _("Choose the list to compare with."))
-            other = self.query(list_key=self.get("clist"))
-            return Compared(other, str(other.target_list))
-        if how == "version":
-            if not self.get("cversion"):
-                raise _missing("cversion", _("Choose the version to compare with."))
+        start, end = self._custom("cstart", "cend") if how == "custom" else (None, None)
+        version = None
+        if how == "version" and self.get("cversion"):
             version = self.version(query.version.journey, "cversion")
-            return Compared(self.query(version=version, start=query.start, end=query.end), f"v{version.number}")
-        start, end = self._earlier(how, query)
-        shift = query.start - start
-        as_of = query.as_of - shift
-        if how == "custom":  # which may be of another length
-            as_of = min(end + max(query.as_of - query.end, dt.timedelta()), timezone.now())
-        other = self.query(start=start, end=end, as_of=as_of)
-        return Compared(other, range_text(start, end))
-
-    def _earlier(self, how: str, query: FunnelQuery) -> tuple[dt.datetime, dt.datetime]:
-        if how == "custom":
-            return self._custom("cstart", "cend")
-        if how == "previous":
-            return query.start - (query.end - query.start), query.start
-        return _year_before(query.start), _year_before(query.end)
+        names = ("compare", "cstart", "cend", "clist", "cversion")
+        other = compared_query(query, With(how, start, end, self.get("clist") or None, version, names))
+        label = {
+            "list": str(other.target_list),
+            "version": f"v{other.version.number}",
+        }.get(how, range_text(other.start, other.end))
+        return Compared(other, label)
 
     def fixed(self, query: FunnelQuery) -> str:
         """The address that shows the same figures on any later day: with the days and the moment written out."""
@@ -288,13 +246,6 @@ def _months(day: dt.date, number: int) -> dt.date:
     return day.replace(year=day.year + years, month=month + 1)
 
 
-def _year_before(moment: dt.datetime) -> dt.datetime:
-    local = timezone.localtime(moment)
-    day = local.day - 1 if (local.month, local.day) == (2, 29) else local.day
-    earlier = local.replace(year=local.year - 1, day=day, tzinfo=None)
-    return timezone.make_aware(earlier)
-
-
 def _midnight(day: dt.date) -> dt.datetime:
     return timezone.make_aware(dt.datetime.combine(day, dt.time()))
 
@@ -315,10 +266,6 @@ def _days(text: str, name: str) -> float:
             value=text,
             remedy=_("Give a number such as 90, or leave it empty."),
         ) from None
-
-
-def _missing(name: str, remedy: Any) -> JourneyError:
-    return JourneyError(_("It is not said what to compare with."), code="required", field=name, remedy=remedy)
 
 
 def range_text(start: dt.datetime, end: dt.datetime) -> str:

@@ -43,8 +43,13 @@ def _layout(height: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def trend_figure(found: Trend, look: Look, urls: dict[tuple[str, str], str]) -> dict[str, Any]:
-    """A line for each stage that was entered; the floor and parking stages can be switched on in the legend."""
+def trend_figure(
+    found: Trend, look: Look, urls: dict[tuple[str, str], str], was: dict[tuple[str, int], float]
+) -> dict[str, Any]:
+    """A line for each stage that was entered; the floor and parking stages can be switched on in the legend.
+
+    was: what it is compared with, by stage and number of the period, drawn as dotted lines.
+    """
     series: dict[str, list[Any]] = defaultdict(list)
     for point in found.points:
         series[point.stage].append(point)
@@ -62,10 +67,24 @@ def trend_figure(found: Trend, look: Look, urls: dict[tuple[str, str], str]) -> 
                 "y": [point.volume for point in points],
                 "customdata": [urls.get((key, point.period.isoformat()), "") for point in points],
                 "visible": True if key in shown else "legendonly",
+                "legendgroup": key,
                 "line": {"color": look.colour(key), "width": 2},
                 "marker": {"size": 5, "symbol": ["circle-open" if point.is_partial else "circle" for point in points]},
             }
         )
+        before = [was.get((key, place)) for place in range(len(points))]
+        if any(before):
+            traces.append(
+                {
+                    **traces[-1],
+                    "mode": "lines",
+                    "name": safe(gettext("%(stage)s, compared") % {"stage": look.name(key)}),
+                    "y": before,
+                    "customdata": [""] * len(points),
+                    "showlegend": False,
+                    "line": {"color": look.colour(key), "width": 1.5, "dash": "dot"},
+                }
+            )
     return {"data": traces, "layout": _layout(340, xaxis={"type": "date", "nticks": 10})}
 
 
@@ -128,8 +147,8 @@ def _pale(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.42)"
 
 
-def survival_figure(found: Curve) -> dict[str, Any]:
-    """Still waiting with its band, and the ways out as areas that add up to the rest."""
+def survival_figure(found: Curve, before: Curve | None) -> dict[str, Any]:
+    """Still waiting with its band, and the ways out that add up to the rest; dotted what it is compared with."""
     x = [0.0, *(point.days for point in found.points)]
 
     def line(values: list[float], first: float, **more: Any) -> dict[str, Any]:
@@ -155,6 +174,10 @@ def survival_figure(found: Curve) -> dict[str, Any]:
         line([p.later for p in found.points], 0.0, name=safe(gettext("a later stage")), line={"color": "#2563eb"}),
         line([p.elsewhere for p in found.points], 0.0, name=safe(gettext("elsewhere")), line={"color": "#dc2626"}),
     ]  # fmt: skip
+    if before and before.points:
+        dotted = {"x": [0.0, *(p.days for p in before.points)], "line": {"color": "#64748b", "dash": "dot"}}
+        name = safe(gettext("still waiting, compared"))
+        traces.insert(3, line([p.waiting for p in before.points], 1.0, name=name, **dotted))
     layout = _layout(
         340,
         xaxis={"rangemode": "tozero", "nticks": 10, "title": {"text": safe(gettext("days")), "standoff": 6}},

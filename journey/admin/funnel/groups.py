@@ -1,7 +1,6 @@
 """The tabs of figures by field: one field with all figures, two fields with one."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -11,14 +10,14 @@ from journey.admin.funnel.cells import cells_of, columns_of
 from journey.admin.funnel.figures import (
     groups_figure,
 )
-from journey.admin.funnel.parts import Part, add_notes, capitalised, field_options, link_of, no_link
-from journey.admin.funnel.words import days, money, no_data, number, share
+from journey.admin.funnel.parts import Part, add_notes, capitalised, compared_with, field_options, link_of, no_link
+from journey.admin.funnel.words import days, difference, money, no_data, number, share
 from journey.errors import JourneyError
 from journey.facts.dimensions import dimensions
 from journey.selectors import funnel_charts as charts
 from journey.selectors.funnel import Group, StageFigures, funnel
+from journey.selectors.funnel_query import FunnelQuery
 from journey.selectors.funnel_tables import funnel_rows
-from segmentation.errors import ProblemError
 
 GROUP_FIGURES = (
     "now", "share", "entries", "accounts", "conversion", "direct", "median", "km", "reached_90",
@@ -102,16 +101,11 @@ def groups_part(look: Look) -> Part:
     [by] = fields = _fields(look, 1)
     measure = _measure(look)
     report = funnel(look.address.query(by=fields))
-    notes: list[str] = []
     stage, words = look.stage, measure_words()
-    was: dict[tuple[str, ...], dict[str, StageFigures]] = {}
-    try:
-        if compared := look.address.compared(look.query):
-            other = funnel(replace_by(compared.query, report.query.by))
-            was = {group.labels: {s.key: s for s in group.stages} for group in other.groups}
-            notes.append(gettext("Compared with %(what)s.") % {"what": compared.label})
-    except ProblemError as problem:
-        notes.append(f"{gettext('Nothing to compare with:')} {problem}")
+    other = compared_with(look, lambda query: funnel(replace(query, by=report.query.by)))
+    was: dict[tuple[str, ...], dict[str, StageFigures]] = {
+        group.labels: {s.key: s for s in group.stages} for group in (other.found.groups if other.found else [])
+    }
     wheres = [_group_where(look, group, fields, report.overlapping) for group in report.groups]
     rows, by_stage = [], []
     values, urls, labels = [], [], []
@@ -121,9 +115,9 @@ def groups_part(look: Look) -> Part:
         label = group_label(group.labels[0])
         own = look.address.url(look.page_url, where=where, tab="overview") if where is not None else ""
         heading = Cell(label, own, title=gettext("The funnel of this group") if own else "")
-        before = was.get(group.labels, {})
-        rows.append([heading, *cells_of(GROUP_FIGURES, figures[stage.key], before.get(stage.key), link)])
-        by_stage.append([heading, *_measure_cells(look, group, measure, where)])
+        before = was.get(group.labels)
+        rows.append([heading, *cells_of(GROUP_FIGURES, figures[stage.key], (before or {}).get(stage.key), link)])
+        by_stage.append([heading, *_measure_cells(look, group, measure, where, before)])
         found = measured(figures[stage.key], measure)
         c = figures[stage.key].conversion
         values.append((found.value, c.low, c.high) if measure == "conversion" else (found.value, None, None))
@@ -162,14 +156,9 @@ def groups_part(look: Look) -> Part:
         csv=csv,
         empty=empty,
     )
-    part = Part([first, second], notes, csv={"groups": lambda: funnel_rows(report)})
+    part = Part([first, second], other.notes, csv={"groups": other.rows(report, funnel_rows)})
     add_notes(part, report.notes)
     return part
-
-
-def replace_by(query: Any, by: Any) -> Any:
-    """The question broken down by other fields."""
-    return type(query)(**{**vars(query), "by": by})
 
 
 def group_label(label: str) -> str:
@@ -177,13 +166,17 @@ def group_label(label: str) -> str:
     return {"(none)": gettext("(not known)"), "(others)": gettext("(others)")}.get(label, label)
 
 
-def _measure_cells(look: Look, group: Group, measure: str, where: list[str] | None) -> list[Cell]:
+def _measure_cells(
+    look: Look, group: Group, measure: str, where: list[str] | None, before: dict[str, StageFigures] | None
+) -> list[Cell]:
     cells = []
     for s in group.stages:
         found = measured(s, measure)
         link = link_of(look, s.key, where) if where is not None else no_link
-        resting = gettext("n = %(n)s") % {"n": number(found.n)} if measure in ("conversion", "median_days") else ""
         is_share = measure == "conversion"
+        resting = gettext("n = %(n)s") % {"n": number(found.n)} if measure in ("conversion", "median_days") else ""
+        if before and s.key in before:
+            resting = difference(found.value, measured(before[s.key], measure).value, is_share)
         cells.append(
             Cell(
                 found.text,
@@ -211,6 +204,12 @@ def heat_part(look: Look) -> Part:
     report = funnel(look.address.query(by=fields, most_groups=400))
     stage = look.stage
     found = charts.heat_map(report, stage.key, measure)
+
+    def mapped(query: FunnelQuery) -> charts.HeatMap:
+        return charts.heat_map(funnel(replace(query, by=report.query.by, most_groups=400)), stage.key, measure)
+
+    other = compared_with(look, mapped)
+    was = {(row["down"], row["across"]): row["value"] for row in (other.found.rows() if other.found else ())}
     groups = {group.labels: group for group in report.groups if not group.is_rest}
     top = max((cell for row in found.cells for cell in row if cell is not None), default=0) or 1
     rows = []
@@ -225,6 +224,8 @@ def heat_part(look: Look) -> Part:
             where = _group_where(look, group, fields, report.overlapping)
             link = link_of(look, stage.key, where) if where is not None else no_link
             resting = gettext("n = %(n)s") % {"n": number(figure.n)} if measure in ("conversion", "median_days") else ""
+            if other.found:
+                resting = difference(value, was.get((down, across)), measure == "conversion")
             row.append(Cell(figure.text, link(figure.what, figure.n), resting, shade=value / top))
         rows.append(row)
     labels = [str(dimension.label) for dimension in report.query.by]
@@ -248,6 +249,6 @@ def heat_part(look: Look) -> Part:
         terms=("groups", "conversion"),
         empty="" if groups else _("There is nobody to break down."),
     )
-    part = Part([card], csv={"heat": found.rows})
+    part = Part([card], other.notes, csv={"heat": other.rows(found, lambda one: one.rows())})
     add_notes(part, report.notes)
     return part

@@ -14,8 +14,8 @@ from journey.admin.funnel.figures import (
     flows_figure,
     trend_figure,
 )
-from journey.admin.funnel.parts import Part, capitalised
-from journey.admin.funnel.words import days, no_data, number, share
+from journey.admin.funnel.parts import Part, capitalised, compared_with
+from journey.admin.funnel.words import days, difference, no_data, number, share
 from journey.errors import JourneyError
 from journey.selectors import funnel_charts as charts
 
@@ -36,6 +36,9 @@ def trend_part(look: Look) -> Part:
             remedy=_("Choose weeks or months, or a shorter range."),
         )
     found = charts.trend(look.query, wanted)
+    other = compared_with(look, lambda query: charts.trend(query, found_as))
+    was = _by_place(other.found) if other.found else {}
+    places = {period: place for place, period in enumerate(dict.fromkeys(point.period for point in found.points))}
     ends = {timezone.localtime(a).date().isoformat(): b for a, b in pairwise(edges)}
     stages = list(look.query.stages)
     urls: dict[tuple[str, str], str] = {}
@@ -50,11 +53,13 @@ def trend_part(look: Look) -> Part:
         heading = Cell(date_format(point.period, written), sub=gettext("in part") if point.is_partial else "")
         accounts = gettext("%(n)s distinct") % {"n": number(point.accounts)}
         row = rows.setdefault(key, [heading])
-        row.append(Cell(number(point.volume), url, title=accounts, pale=not point.volume or point.is_partial))
+        change = difference(point.volume, was.get((point.stage, places[point.period])))
+        pale = not point.volume or point.is_partial
+        row.append(Cell(number(point.volume), url, change, accounts, pale=pale))
     card = Card(
         "trend",
         _("Entries over time"),
-        figure=trend_figure(found, look, urls),
+        figure=trend_figure(found, look, urls, was),
         table=Table([Column(_("Period"), words=True), *(Column(str(stage)) for stage in stages)],
                     list(rows.values())[::-1]),
         csv=look.csv("trend"),
@@ -68,12 +73,21 @@ def trend_part(look: Look) -> Part:
         alt=_("Entries into each stage over time; the table below says the same."),
         empty="" if any(point.volume for point in found.points) else _("Nobody entered a stage within the range."),
     )  # fmt: skip
-    return Part([card], csv={"trend": found.rows})
+    return Part([card], other.notes, csv={"trend": other.rows(found, lambda one: one.rows())})
+
+
+def _by_place(found: charts.Trend) -> dict[tuple[str, int], float]:
+    """Entries by stage and number of the period: the first of one range stands beside the first of the other."""
+    places = {period: place for place, period in enumerate(dict.fromkeys(point.period for point in found.points))}
+    return {(point.stage, places[point.period]): point.volume for point in found.points}
 
 
 def moves_part(look: Look) -> Part:
     """Where they went, and how many got from any stage to any other."""
     found = charts.flows(look.query)
+    other = compared_with(look, lambda query: (charts.flows(query), charts.conversion_matrix(query)))
+    flows_was, matrix_was = other.found or (None, None)
+    was = {(flow.source, flow.target): flow.moves for flow in flows_was.flows} if flows_was else {}
     words = directions()
     total = sum(found.totals.values())
     urls = {
@@ -85,7 +99,11 @@ def moves_part(look: Look) -> Part:
             Cell(look.name(flow.source)),
             Cell(look.name(flow.target)),
             Cell(words[flow.direction]),
-            Cell(number(flow.moves), urls[flow.source, flow.target]),
+            Cell(
+                number(flow.moves),
+                urls[flow.source, flow.target],
+                difference(flow.moves, was.get((flow.source, flow.target), 0)) if flows_was else "",
+            ),
             Cell(share(flow.moves / total)),
         ]
         for flow in found.flows
@@ -95,7 +113,18 @@ def moves_part(look: Look) -> Part:
         Column(_("Moves")), Column(_("Share")),
     ]  # fmt: skip
     tiles = [
-        Tile(capitalised(text), number(found.totals[key]), share(found.totals[key] / total) if total else "")
+        Tile(
+            capitalised(text),
+            number(found.totals[key]),
+            " · ".join(
+                part
+                for part in (
+                    difference(found.totals[key], flows_was.totals[key]) if flows_was else "",
+                    share(found.totals[key] / total) if total else "",
+                )
+                if part
+            ),
+        )
         for key, text in words.items()
     ]
     sankey = Card(
@@ -110,10 +139,18 @@ def moves_part(look: Look) -> Part:
         empty="" if total else _("Nobody moved within the range."),
     )
     matrix = charts.conversion_matrix(look.query)
-    return Part([sankey, _matrix_card(look, matrix)], csv={"flows": found.rows, "matrix": matrix.rows})
+    return Part(
+        [sankey, _matrix_card(look, matrix, matrix_was)],
+        other.notes,
+        csv={
+            "flows": other.rows((found, matrix), lambda both: both[0].rows()),
+            "matrix": other.rows((found, matrix), lambda both: both[1].rows()),
+        },
+    )
 
 
-def _matrix_card(look: Look, found: charts.Matrix) -> Card:
+def _matrix_card(look: Look, found: charts.Matrix, before: charts.Matrix | None) -> Card:
+    was = {(pair.source, pair.target): pair for pair in before.pairs} if before else {}
     targets = list(dict.fromkeys(pair.target for pair in found.pairs))
     pairs = {(pair.source, pair.target): pair for pair in found.pairs}
     rows = []
@@ -133,6 +170,8 @@ def _matrix_card(look: Look, found: charts.Matrix) -> Card:
             url = look.members("converted", pair.converted, stage=stage.key, to=target)
             time = gettext("median %(days)s") % {"days": days(pair.median_days)} if pair.converted else part
             title = f"{part}, {interval(pair.low, pair.high)}"
+            if (stage.key, target) in was:
+                title, time = f"{title}, {time}", difference(pair.rate, was[stage.key, target].rate, as_share=True)
             row.append(Cell(share(pair.rate), url, time, title, shade=pair.rate))
         rows.append(row)
     columns = [Column(_("From"), words=True), *(Column(look.name(target)) for target in targets)]

@@ -6,31 +6,19 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from journey.admin.funnel.address import moment_text
 from journey.admin.funnel.cards import Bar, Card, Cell, Look, Table, Tile
 from journey.admin.funnel.cells import CELLS, cells_of, columns_of, interval, trust_text
-from journey.admin.funnel.parts import Part, add_notes, link_of
+from journey.admin.funnel.parts import Part, add_notes, compared_with, link_of
 from journey.admin.funnel.words import days, difference, money, number, share
 from journey.selectors.funnel import FunnelReport, StageFigures, funnel
 from journey.selectors.funnel_tables import funnel_rows
-from segmentation.errors import ProblemError
 
 
 def overview_part(look: Look) -> Part:
     """The stages: how many, how fast, how sure, and what they are worth."""
     report = funnel(look.query)
-    notes: list[str] = []
-    before, label = None, ""
-    try:
-        compared = look.address.compared(look.query)
-        if compared:
-            before, label = funnel(compared.query), compared.label
-            notes.append(
-                gettext("Compared with %(what)s, as of %(moment)s: the small figures are the differences.")
-                % {"what": label, "moment": moment_text(compared.query.as_of)},
-            )
-    except ProblemError as problem:
-        notes.append(f"{gettext('Nothing to compare with:')} {problem}")
+    other = compared_with(look, funnel)
+    before = other.found
     was = {stage.key: stage for stage in before.stages} if before else {}
     csv = look.csv("funnel")
     cards = [
@@ -63,7 +51,7 @@ def overview_part(look: Look) -> Part:
     ]  # fmt: skip
     for card in cards[2:]:
         card.csv = csv
-    part = Part(cards, notes, csv={"funnel": lambda: funnel_rows(report)})
+    part = Part(cards, other.notes, csv={"funnel": other.rows(report, funnel_rows)})
     add_notes(part, report.notes)
     return part
 

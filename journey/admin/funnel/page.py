@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from journey.admin.downloads import csv_response
-from journey.admin.funnel.address import COMPARED, RANGES, VIEW, Address, range_text, scope_text
+from journey.admin.funnel.address import RANGES, VIEW, Address, range_text, scope_text
 from journey.admin.funnel.cards import Cell, Column, Look, Table
 from journey.admin.funnel.parts import entity_url, field_options
 from journey.admin.funnel.tabs import TABS
@@ -23,6 +23,7 @@ from journey.admin.versions import journey_url, may
 from journey.facts.dimensions import dimensions
 from journey.instants import parse_instant
 from journey.models import History, Journey, JourneyVersion
+from journey.selectors.funnel_compare import COMPARED
 from journey.selectors.funnel_members import DEALS, Behind, Deals, Members, deals_behind, field_values, members
 from journey.selectors.funnel_query import FunnelQuery, find_dimension
 from journey.selectors.overview import freshness
@@ -279,6 +280,7 @@ def _heading(look: Look, behind: Behind) -> str:
             "now": gettext("In %(stage)s"),
             "entries": gettext("Entries into %(stage)s"),
             "began": gettext("Histories that begin in %(stage)s"),
+            "stays": gettext("Beginnings in %(stage)s"),
             "asked": gettext("Beginnings in %(stage)s"),
             "converted": gettext("From %(stage)s on to %(goal)s or later"),
             "not_converted": gettext("From %(stage)s not on to %(goal)s or later"),

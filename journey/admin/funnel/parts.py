@@ -1,15 +1,20 @@
 """What the tabs of the funnel page have in common."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from django.utils.translation import gettext
+
+from journey.admin.funnel.address import moment_text
 from journey.admin.funnel.cards import Card, Look
 from journey.facts.dimensions import dimensions
 from journey.selectors.funnel import Note
+from journey.selectors.funnel_compare import Rows, both_rows
+from journey.selectors.funnel_query import FunnelQuery
 from segmentation.admin.base import admin_url
+from segmentation.errors import ProblemError
 
-Rows = Iterator[dict[str, Any]]
 MOST_LISTED = 50
 
 
@@ -29,6 +34,35 @@ def add_notes(part: Part, notes: list[Note]) -> None:
     rates = [note.text for note in notes if note.code.startswith("no_rate")]
     part.notes += [note.text for note in notes if not note.code.startswith("no_rate")]
     part.rates = rates
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Other(Generic[T]):
+    """What a tab is compared with: nothing where nobody asked, or where it cannot be (which `notes` say)."""
+
+    found: T | None = None
+    label: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def rows(self, asked: T, rows: Callable[[T], Rows]) -> Callable[[], Rows]:
+        """The rows of a card for its CSV, of both where there are two."""
+        return lambda: both_rows(rows(asked), None if self.found is None else rows(self.found))
+
+
+def compared_with(look: Look, ask: Callable[[FunnelQuery], T]) -> Other[T]:
+    """The same of the question the page is compared with."""
+    try:
+        other = look.address.compared(look.query)
+        if other is None:
+            return Other()
+        note = gettext("Compared with %(what)s, as of %(moment)s: the small figures are the differences.")
+        filled = note % {"what": other.label, "moment": moment_text(other.query.as_of)}
+        return Other(ask(other.query), other.label, [filled])
+    except ProblemError as problem:
+        return Other(notes=[f"{gettext('Nothing to compare with:')} {problem}"])
 
 
 def link_of(look: Look, stage: str, where: list[str] | None = None) -> Callable[[str, float | None], str]:

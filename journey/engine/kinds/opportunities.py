@@ -214,6 +214,7 @@ class OpportunityStalled(Criterion):
         " A page view is no movement."
     )
     tables = frozenset({DEALS, ACTIVITIES})
+    is_gradual = True
     params: ClassVar[tuple[Param, ...]] = (
         Number(name="days", label=gettext_noop("for days"), minimum=1, maximum=MAX_DAYS, default=30),
     )

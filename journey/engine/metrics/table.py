@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,11 @@ class StayTable:
 
     def __len__(self) -> int:
         return len(self.entity)
+
+    @cached_property
+    def owners(self) -> Int64s:
+        """The distinct accounts, in order."""
+        return np.unique(self.accounts[self.accounts >= 0])
 
     def at(self, instant: int) -> Int64s:
         """The rows in force at an instant: at most one for each entity."""

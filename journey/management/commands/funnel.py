@@ -12,11 +12,14 @@ from rich.table import Table
 
 from journey.instants import parse_instant, past_instant
 from journey.management.base import JourneyCommand
+from journey.management.questions import add_filters, filters
+from journey.models import Journey
 from journey.selectors.funnel import FunnelReport, StageFigures, funnel, funnel_query
-from journey.selectors.funnel_query import REACHED_DAYS, parse_where
+from journey.selectors.funnel_compare import COMPARED, With, both_rows, compared_query
+from journey.selectors.funnel_query import REACHED_DAYS
 from journey.selectors.funnel_tables import csv_text, funnel_rows
 from journey.selectors.journeys import find_journey
-from journey.selectors.lists import LIST_MODES
+from journey.selectors.versions import find_version
 
 
 class Command(JourneyCommand):
@@ -33,19 +36,13 @@ class Command(JourneyCommand):
         parser.add_argument("--horizon", type=float, metavar="DAYS", help="conversions within so many days only")
         parser.add_argument("--to", metavar="STAGE", help="conversion to this stage instead of the next one of each")
         parser.add_argument("--by", action="append", default=[], metavar="FIELD", help="break down; twice at most")
-        parser.add_argument(
-            "--where", action="append", default=[], metavar="FIELD=VALUE", help="only these; may be repeated"
-        )
-        parser.add_argument("--list", metavar="KEY", help="only accounts of this target account list")
-        parser.add_argument(
-            "--list-mode",
-            choices=LIST_MODES,
-            default="was",
-            help="on it at each counted instant (default), now, or on the day of --cohort-at",
-        )
-        parser.add_argument(
-            "--cohort-at", metavar="ISO", help="the day of the cohort (default: the start of the range)"
-        )
+        parser.add_argument("--version-number", metavar="N", help="a version of the journey (default: the one shown)")
+        add_filters(parser)
+        parser.add_argument("--compare", choices=list(COMPARED), help="with the time before, a year earlier, ...")
+        parser.add_argument("--compare-start", metavar="ISO", help="the other range begins (--compare custom)")
+        parser.add_argument("--compare-end", metavar="ISO", help="the other range ends before this instant")
+        parser.add_argument("--compare-list", metavar="KEY", help="the other list (--compare list)")
+        parser.add_argument("--compare-version", metavar="N", help="the other version (--compare version)")
         parser.add_argument(
             "--days",
             type=float,
@@ -63,8 +60,11 @@ class Command(JourneyCommand):
             text = options[name.replace("-", "_")]
             return past_instant(text, f"--{name}") if text else None
 
+        journey = find_journey(options["journey"])
+        number = options["version_number"]
         query = funnel_query(
-            journey=find_journey(options["journey"]),
+            journey=journey,
+            version=find_version(journey, number, "--version-number") if number else None,
             start=parse_instant(options["start"], "--start"),
             end=parse_instant(options["end"], "--end"),
             as_of=past("as-of"),
@@ -72,21 +72,41 @@ class Command(JourneyCommand):
             horizon_days=options["horizon"],
             to=options["to"],
             by=options["by"],
-            list_key=options["list"],
-            list_mode=options["list_mode"],
-            cohort_at=past("cohort-at"),
-            where=parse_where(options["where"]),
+            **filters(options),
             reached_days=options["days"],
             most_groups=max(options["groups"], 1),
         )
         report = funnel(query)
+        before = funnel(compared_query(query, _with(journey, options))) if options["compare"] else None
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+            document = report.as_dict() | ({"compared": before.as_dict()} if before else {})
+            self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         elif options["csv"]:
-            self.stdout.write(csv_text(funnel_rows(report)), ending="")
+            rows = both_rows(funnel_rows(report), funnel_rows(before) if before else None)
+            self.stdout.write(csv_text(rows), ending="")
         else:
             # What is under the wrapper: that one ends every write with a line break.
-            show(report, Console(file=cast(IO[str], self.stdout._out), width=150))
+            console = Console(file=cast(IO[str], self.stdout._out), width=150)
+            show(report, console)
+            if before:
+                console.print(_t("Compared with:"))
+                show(before, console)
+
+
+def _with(journey: Journey, options: dict[str, Any]) -> With:
+    def moment(name: str) -> Any:
+        text = options[f"compare_{name}"]
+        return parse_instant(text, f"--compare-{name}") if text else None
+
+    number = options["compare_version"]
+    return With(
+        options["compare"],
+        moment("start"),
+        moment("end"),
+        options["compare_list"],
+        find_version(journey, number, "--compare-version") if number else None,
+        ("--compare", "--compare-start", "--compare-end", "--compare-list", "--compare-version"),
+    )
 
 
 def show(report: FunnelReport, console: Console) -> None:

@@ -11,11 +11,10 @@ from rich.table import Table
 
 from journey.instants import past_instant
 from journey.management.base import JourneyCommand
-from journey.selectors.funnel_data import no_history
+from journey.management.questions import add_filters, filters
 from journey.selectors.funnel_tables import csv_text
 from journey.selectors.journeys import find_journey
-from journey.selectors.near import NearMisses, near_misses
-from journey.selectors.versions import published_version, shown_version
+from journey.selectors.near import NearMisses, near_misses, near_query
 
 
 class Command(JourneyCommand):
@@ -25,17 +24,23 @@ class Command(JourneyCommand):
         parser.add_argument("--journey", metavar="KEY", help="the journey (default: the first one)")
         parser.add_argument("--stage", metavar="STAGE", help="only those whose next stage is this one")
         parser.add_argument("--as-of", metavar="ISO", help="the moment (default: now)")
+        parser.add_argument(
+            "--known-at", metavar="ISO", help="only facts recorded by then; --as-of is then this moment unless given"
+        )
+        add_filters(parser)
         parser.add_argument("--most", type=int, default=50, metavar="N", help="the N nearest (default: 50)")
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--csv", action="store_true", help="print CSV")
 
     def run(self, **options: Any) -> None:
-        journey = find_journey(options["journey"])
-        version = shown_version(journey) or published_version(journey)
-        if version is None:
-            raise no_history(None, journey.key)
-        at = past_instant(options["as_of"], "--as-of")
-        found = near_misses(version, at, options["stage"], most=max(options["most"], 1))
+        known_at = past_instant(options["known_at"], "--known-at") if options["known_at"] else None
+        query = near_query(
+            journey=find_journey(options["journey"]),
+            at=past_instant(options["as_of"], "--as-of") if options["as_of"] or not known_at else known_at,
+            known_at=known_at,
+            **filters(options),
+        )
+        found = near_misses(query, options["stage"], max(options["most"], 1))
         if options["json"]:
             self.stdout.write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         elif options["csv"]:
@@ -53,6 +58,8 @@ def show(found: NearMisses, console: Console) -> None:
     for row in found.entities:
         table.add_row(row.name, row.stage, row.next, f"{floatformat(100 * row.gap, 0)} %", row.text)
     console.print(table)
-    words = _t("%(measured)s of %(candidates)s that could move on were measured, those with most criteria held.")
-    if found.measured < found.candidates:
-        console.print(words % {"measured": f"{found.measured:,}", "candidates": f"{found.candidates:,}"})
+    words = _t(
+        "%(listed)s of %(candidates)s that could move on; for %(without)s more no rule of the next stage is meant."
+    )
+    counts = {"listed": len(found.entities), "candidates": found.candidates, "without": found.out_of_scope}
+    console.print(words % {name: f"{n:,}" for name, n in counts.items()})

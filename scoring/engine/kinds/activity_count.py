@@ -3,15 +3,18 @@
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk, Restriction
+from scoring.engine.activities import ACTIVITIES, ActivityTable, Restriction
+from scoring.engine.instants import sums_at
 from scoring.engine.kernels import window_sum
 from scoring.engine.kinds.engaged_minutes import rows_in_window
+from scoring.engine.people import ReadsActivities
 from scoring.engine.restrictions import RESTRICTIONS, known, restriction_of, restriction_words, window_words
 from segmentation.engine.criteria import Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import DAY, Number, Param, Several, window_days
-from segmentation.engine.steps import Steps
+from segmentation.engine.steps import Int64s, Steps
 from segmentation.engine.text import _, gettext_noop, ngettext
 
 OUTCOMES = Several(
@@ -24,7 +27,7 @@ TIMES = Number(name="times", label=gettext_noop("at least"), minimum=1, maximum=
 
 
 @register
-class ActivityCount(ActivityWalk):
+class ActivityCount(ReadsActivities):
     """At least so many activities within the window."""
 
     kind = "activity_count"
@@ -34,6 +37,9 @@ class ActivityCount(ActivityWalk):
 
     def restriction(self) -> Restriction:
         return restriction_of(self.values, outcomes=self.values["outcomes"])
+
+    def weighs(self, table: ActivityTable) -> bool:
+        return False  # they are counted, however long they took
 
     def steps(self, facts: Facts) -> Steps:
         table: ActivityTable = facts.table(ACTIVITIES)
@@ -49,6 +55,14 @@ class ActivityCount(ActivityWalk):
             self.values["times"] - 1,
         )
         return Steps(np.zeros(len(facts), dtype=np.int8), offsets, time, value)
+
+    def gaps(self, facts: Facts, entities: Int64s, instant: int) -> NDArray[np.float64]:
+        table: ActivityTable = facts.table(ACTIVITIES)
+        mask = table.classes.mask(self.restriction()).astype(np.int32)
+        window = (self.values["window_days"] or 0) * DAY
+        held = sums_at(*table.walked, mask, True, window, entities, instant)
+        found: NDArray[np.float64] = (self.values["times"] - held) / self.values["times"]
+        return found
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         table: ActivityTable = facts.table(ACTIVITIES)

@@ -4,14 +4,17 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk
+from scoring.engine.activities import ACTIVITIES, ActivityTable, Restriction
+from scoring.engine.instants import sums_at
 from scoring.engine.kernels import window_sum
+from scoring.engine.people import ReadsActivities
 from scoring.engine.restrictions import RESTRICTIONS, duration, restriction_of, restriction_words, window_words
 from segmentation.engine.criteria import Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import COMPARATORS, DAY, Number, Param, comparator, window_days
-from segmentation.engine.steps import Steps
+from segmentation.engine.steps import Int64s, Steps
 from segmentation.engine.text import _, gettext_noop
 
 
@@ -39,7 +42,7 @@ def threshold_of(values: dict[str, Any], unit: int, name: str) -> int:
 
 
 @register
-class EngagedMinutes(ActivityWalk):
+class EngagedMinutes(ReadsActivities):
     """Total engaged time of the entity within the window, compared in whole seconds."""
 
     kind = "engaged_minutes"
@@ -61,7 +64,7 @@ class EngagedMinutes(ActivityWalk):
             table.time,
             table.seconds,
             table.number,
-            table.classes.weights(restriction_of(self.values)),
+            table.classes.weights(self.restriction()),
             False,
             (self.values["window_days"] or 0) * DAY,
             threshold,
@@ -70,9 +73,21 @@ class EngagedMinutes(ActivityWalk):
             return always(len(facts))
         return Steps(np.zeros(len(facts), dtype=np.int8), offsets, time, value)
 
+    def restriction(self) -> Restriction:
+        return restriction_of(self.values)
+
+    def gaps(self, facts: Facts, entities: Int64s, instant: int) -> NDArray[np.float64]:
+        table: ActivityTable = facts.table(ACTIVITIES)
+        weights = table.classes.weights(self.restriction())
+        window = (self.values["window_days"] or 0) * DAY
+        total = sums_at(*table.walked, weights, False, window, entities, instant)
+        needed = threshold_of(self.values, 60, "minutes") + 1
+        found: NDArray[np.float64] = (needed - total) / needed
+        return found
+
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         table: ActivityTable = facts.table(ACTIVITIES)
-        weights = table.classes.weights(restriction_of(self.values))
+        weights = table.classes.weights(self.restriction())
         rows = rows_in_window(table, entity, instant, self.values["window_days"])
         seconds = table.effective_seconds(rows, weights)
         total, needed = int(seconds.sum()), threshold_of(self.values, 60, "minutes") + 1

@@ -3,23 +3,26 @@
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.engine.activities import ACTIVITIES, ActivityTable, ActivityWalk
+from scoring.engine.activities import ACTIVITIES, ActivityTable, Restriction
+from scoring.engine.instants import people_at
 from scoring.engine.kernels import window_people
 from scoring.engine.kinds.engaged_minutes import rows_in_window, threshold_of
+from scoring.engine.people import ReadsActivities
 from scoring.engine.restrictions import RESTRICTIONS, duration, restriction_of, restriction_words, window_words
 from segmentation.engine.criteria import Measure, register
 from segmentation.engine.errors import RuleError
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import COMPARATORS, DAY, Choice, Number, Param, comparator, window_days
-from segmentation.engine.steps import Steps
+from segmentation.engine.steps import Int64s, Steps
 from segmentation.engine.text import _, gettext_noop, ngettext
 
 COUNTED = {"person": gettext_noop("people"), "persona": gettext_noop("personas (distinct buying roles)")}
 
 
 @register
-class EngagedPeople(ActivityWalk):
+class EngagedPeople(ReadsActivities):
     """At least so many people, each with more than (or at least) so many minutes within the window.
 
     Counting personas, the distinct buying roles of such people count; a person without a role is no persona.
@@ -59,7 +62,7 @@ class EngagedPeople(ActivityWalk):
             table.number,
             table.contact,
             table.contacts,
-            table.classes.weights(restriction_of(self.values)),
+            table.classes.weights(self.restriction()),
             table.classes.role_of(),
             table.classes.shape[4],
             self.values["count"] == "persona",
@@ -69,10 +72,34 @@ class EngagedPeople(ActivityWalk):
         )
         return Steps(np.zeros(len(facts), dtype=np.int8), offsets, time, value)
 
+    def restriction(self) -> Restriction:
+        return restriction_of(self.values)
+
+    def reads_people(self, table: ActivityTable) -> bool:
+        return self.values["count"] == "persona" or super().reads_people(table)
+
+    def gaps(self, facts: Facts, entities: Int64s, instant: int) -> NDArray[np.float64]:
+        table: ActivityTable = facts.table(ACTIVITIES)
+        held = people_at(
+            *table.walked,
+            table.contact,
+            table.contacts,
+            table.classes.weights(self.restriction()),
+            table.classes.role_of(),
+            table.classes.shape[4],
+            self.values["count"] == "persona",
+            (self.values["window_days"] or 0) * DAY,
+            threshold_of(self.values, 60, "minutes"),
+            entities,
+            instant,
+        )
+        found: NDArray[np.float64] = (self.values["people"] - held) / self.values["people"]
+        return found
+
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         table: ActivityTable = facts.table(ACTIVITIES)
         rows = rows_in_window(table, entity, instant, self.values["window_days"])
-        seconds = table.effective_seconds(rows, table.classes.weights(restriction_of(self.values)))
+        seconds = table.effective_seconds(rows, table.classes.weights(self.restriction()))
         roles = table.classes.role_of()[table.number[rows]]
         threshold = threshold_of(self.values, 60, "minutes")
         personas = self.values["count"] == "persona"

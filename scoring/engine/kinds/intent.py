@@ -28,6 +28,7 @@ class _OnSignals(Criterion):
     """What both kinds share."""
 
     is_scope = True
+    is_gradual = True
     tables = frozenset({INTENT})
 
     def depends_on(self) -> Iterable[str]:

@@ -59,6 +59,24 @@ def test_figures_groups_and_charts_come_as_json_and_csv(api, world):
         assert api.get(chart(part, more + "&format=csv")).content.decode("utf-8-sig").count("\r\n") == len(rows) + 1
 
 
+def test_figures_and_charts_are_compared_with_another_range_list_or_version(api, world):
+    march = f"{ADDRESS.partition('?')[0]}?start=2025-03-01&end=2025-04-01&as_of=2025-04-01"
+    found = api.get(march + "&compare=custom&compare_start=2025-02-01&compare_end=2025-03-01").json()
+    assert (found["compared"]["start"][:10], found["compared"]["as_of"][:10]) == ("2025-02-01", "2025-03-01")
+    won = [next(s for s in report["stages"] if s["key"] == "customer") for report in (found, found["compared"])]
+    assert [stage["volume"] for stage in won] == [0, 2]
+    rows = api.get(chart("flows", "&compare=version&compare_version=1")).json()["rows"]
+    asked = [{**row, "question": "compared"} for row in rows if row["question"] == "asked"]
+    assert asked == [row for row in rows if row["question"] == "compared"] != []
+    text = api.get(ADDRESS + "&compare=year&format=csv").content.decode("utf-8-sig")
+    assert {row["question"] for row in csv.DictReader(io.StringIO(text))} == {"asked", "compared"}
+    for more, field in (
+        ("&compare=luck", "compare"), ("&compare=list", "compare_list"), ("&compare=custom", "compare_start"),
+        ("&compare=version&compare_version=99", "compare_version"),
+    ):  # fmt: skip
+        assert api.get(ADDRESS + more).json()["errors"][0]["field"] == field
+
+
 def test_a_rep_gets_figures_of_own_accounts_only(world):
     rights = [OWN_TEAMS, "journey.view_journey", "segmentation.view_account", "journey.view_opportunity"]
     user = make_user("rep", *rights)
