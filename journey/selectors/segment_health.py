@@ -16,14 +16,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from journey.facts.loading import Needs, rule_facts
 from journey.models import CrmStage, Opportunity, StageMeaning
+from journey.selectors.customers import customers_at
 from journey.selectors.explanations import instant_of
 from journey.selectors.money import Rates, present_reporting_currency
 from segmentation.engine.memberships import SegmentRules, in_order
-from segmentation.engine.resolve import compile_rules, snapshot
-from segmentation.engine.rules import Term, parse_rule
-from segmentation.engine.steps import YES, Int64s
+from segmentation.engine.rules import Term
+from segmentation.engine.steps import Int64s
 from segmentation.errors import ProblemError
 from segmentation.facts.copying import read_rows
 from segmentation.models import (
@@ -39,14 +38,11 @@ from segmentation.models.choices import MEMBER_STATES, Relationship
 from segmentation.selectors.access import visible_accounts, visible_to
 from segmentation.selectors.segments import current_segment_history, segment_rules, segment_tree
 from segmentation.services.segments import QUESTIONS
-from segmentation.services.snapshots import one_snapshot
 
 MOST_ACTIVE = 5  # segments that can be addressed well at one time
 LEAST_MEMBERS = 20  # fewer give no figures that mean anything
 MUCH_OVERLAP = 0.5  # of the smaller of two segments
 MONTHS = 12
-
-CUSTOMER = {"criteria": [{"kind": "opportunity_won"}, {"kind": "former_customer", "negate": True}]}
 
 
 @dataclass(frozen=True)
@@ -93,17 +89,6 @@ def overlap(members: Members, keys: list[str]) -> list[list[int]]:
     """Accounts that two segments share, for every pair of `keys`; on the diagonal the size of each."""
     wanted = members.inside[[members.keys.index(key) for key in keys]].astype(np.float32)
     return (wanted @ wanted.T).astype(np.int64).tolist() if keys else []
-
-
-def _customers(accounts: Int64s, at: dt.datetime) -> NDArray[np.bool_]:
-    """Which accounts are customers at an instant: something was won, and no customer period has ended since."""
-    rule = parse_rule(CUSTOMER)
-    found = np.empty(0, dtype=np.int64)
-    with one_snapshot() as read:
-        for facts in rule_facts(read, Needs.of_rules([rule])):
-            verdict = snapshot(compile_rules([rule]), facts, instant_of(at)).rules[0]
-            found = np.concatenate([found, facts.ids[verdict == YES]])
-    return np.isin(accounts, found)
 
 
 @dataclass(frozen=True)
@@ -244,7 +229,7 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
     members = members_now(now, user)
     nodes = [node for node in segment_tree() if node.segment.key in members.keys]
     unbuilt = [node.segment for node in segment_tree() if node.segment.key not in members.keys]
-    customer = _customers(members.accounts, now)
+    customer = customers_at(members.accounts, now)
     pipeline = _pipeline(members.accounts, now)
     open_amount = pipeline.amount
     prospects = made_of_prospects({node.segment.key: node.version for node in segment_tree()})

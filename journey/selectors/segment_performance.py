@@ -18,11 +18,11 @@ from journey.engine.metrics.rates import Interval
 from journey.errors import JourneyError
 from journey.facts.deal_values import NO_AMOUNT, DealsAt, DealValues, read_deal_values
 from journey.models import ExchangeRate
+from journey.selectors.customers import CUSTOMER
 from journey.selectors.dated_facts import dated_facts
 from journey.selectors.explanations import instant_of
 from journey.selectors.funnel import Note
 from journey.selectors.money import Rates, converted, missing_rates, reporting_currency
-from journey.selectors.segment_health import CUSTOMER
 from segmentation.engine.facts import Facts
 from segmentation.engine.memberships import SEGMENTS, MembershipTable
 from segmentation.engine.resolve import rule_steps, values_at, values_of

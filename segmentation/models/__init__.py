@@ -11,6 +11,7 @@ from segmentation.models.choices import (
     Tier,
 )
 from segmentation.models.flags import AccountFlag, FlagType
+from segmentation.models.goals import GoalReview, PriorityAnswer, PriorityWeight, SegmentGoal
 from segmentation.models.icp import IcpAnswer, IcpAssessment, IcpItem, IcpProfile, IcpRun, IcpVersion
 from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.identity import AccountMerge, DuplicateCandidate, MergedRows
@@ -40,6 +41,7 @@ __all__ = [
     "FactTouch",
     "FeedState",
     "FlagType",
+    "GoalReview",
     "IcpAnswer",
     "IcpAssessment",
     "IcpItem",
@@ -56,11 +58,14 @@ __all__ = [
     "MembershipReason",
     "MembershipState",
     "MergedRows",
+    "PriorityAnswer",
+    "PriorityWeight",
     "QuotaKind",
     "Relationship",
     "SalesQuota",
     "SalesTeam",
     "Segment",
+    "SegmentGoal",
     "SegmentHistory",
     "SegmentMembership",
     "SegmentReview",

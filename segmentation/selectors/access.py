@@ -29,6 +29,7 @@ from segmentation.models import (
     SalesQuota,
     SalesTeam,
     Segment,
+    SegmentGoal,
     SegmentMembership,
     TargetList,
 )
@@ -229,5 +230,6 @@ limit_by(DisqualificationRequest, _on_list, by="account")
 limit_by(DuplicateCandidate, lambda teams: Q(first__in=accounts_of(teams), second__in=accounts_of(teams)), by="first")
 for _model in (Contact, AccountFlag, AccountMerge, IcpAnswer, IcpAssessment, SegmentMembership):
     limit_by_account(_model)
-# The rules of a segment may name accounts; its name and description are for everybody.
-open_to_all(Segment, TargetList, MembershipReason, CustomField, FlagType)
+# The rules of a segment may name accounts; its name and description are for everybody. What a goal aims at is, too;
+# figures of it are of own accounts only.
+open_to_all(Segment, SegmentGoal, TargetList, MembershipReason, CustomField, FlagType)

@@ -22,6 +22,7 @@ from segmentation.models import (
     DisqualificationRequest,
     DuplicateCandidate,
     FlagType,
+    GoalReview,
     IcpAnswer,
     IcpAssessment,
     IcpItem,
@@ -33,9 +34,12 @@ from segmentation.models import (
     ListMembership,
     ListReview,
     MembershipReason,
+    PriorityAnswer,
+    PriorityWeight,
     SalesQuota,
     SalesTeam,
     Segment,
+    SegmentGoal,
     SegmentHistory,
     SegmentMembership,
     SegmentReview,
@@ -155,6 +159,10 @@ grant(SegmentVersion, marketer="va", integration="v")
 grant(SegmentHistory, marketer="v", integration="v")
 grant(SegmentMembership, marketer="v", rep="v", integration="v")
 grant(SegmentReview, marketer="va", integration="v")
+grant(SegmentGoal, marketer="vacd", rep="v", integration="v")
+grant(GoalReview, marketer="va", integration="v")
+grant(PriorityWeight, marketer="vac", integration="v")
+grant(PriorityAnswer, marketer="vacd", integration="v")
 grant(CustomField, marketer="v", integration="v")
 grant(TitleRule, marketer="vacd")
 grant(ImportRun, marketer="vac")
