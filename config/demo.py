@@ -16,6 +16,7 @@ from django.core.management.base import OutputWrapper
 from django.db import connection, transaction
 from django.db.models import Count
 from django.template.defaultfilters import floatformat
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +24,7 @@ from rich.table import Table
 from config import schedules
 from config.secret import secret_from_file
 from journey.demo.curated import assess_past
+from journey.demo.goals import set_demo_goals
 from journey.segment_examples import install_examples
 from journey.services.preparation import prepare_engine
 from segmentation.models import SalesTeam
@@ -75,6 +77,7 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
     with steps.step(_("Working out who is in which segment")):
         install_examples(build=False, active=SEGMENTS)
         call_command("segment", verbosity=0)
+        set_demo_goals(now())
 
 
 def clear() -> None:

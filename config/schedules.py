@@ -45,6 +45,7 @@ PLANNED = (
     Planned(
         gettext_noop("Look for the accounts of intent signals"), "scoring.tasks.assign_signals_due", Schedule.DAILY
     ),
+    Planned(gettext_noop("Take baselines of goals that start"), "journey.tasks.baselines_due", Schedule.DAILY),
     Planned(gettext_noop("Look for duplicate accounts"), "segmentation.tasks.duplicates_due", Schedule.DAILY),
 )
 

@@ -11,6 +11,7 @@ from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import published_versions
 from journey.services.assessments import assess, request_assessment
+from journey.services.goals import settle_baselines
 from journey.services.replay import Progress, bring_up_to_date, replay, request_replay
 from segmentation.engine.memberships import segment_name
 from segmentation.models import Segment
@@ -51,6 +52,11 @@ def segments_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any
     names = [segment_name(key) for key in keys]
     readers = readers_of(names[0]) if key else []
     return {"broken": bring_up_to_date([*names, *readers], progress=progress)}
+
+
+def baselines_due() -> str:
+    """Take the baselines of goals that have started since theirs was taken once more."""
+    return f"{len(settle_baselines(timezone.now()))} baselines"
 
 
 def replay_due() -> str:

@@ -74,6 +74,9 @@ def _gap_text(gap: Gap) -> str:
             "The reviews of %(number)s target account lists are due.",
             gap.number,
         ),
+        "goals_to_review": ngettext(
+            "The review of %(number)s goal is due.", "The reviews of %(number)s goals are due.", gap.number
+        ),
         "unused_types": ngettext(
             "%(number)s activity type has no activities.", "%(number)s activity types have no activities.", gap.number
         ),
@@ -100,6 +103,9 @@ PLACES: dict[str, tuple[str, str, Any, str]] = {
     ),
     "lists_to_review": (
         "segmentation_targetlist_changelist", "", _("Show"), "segmentation.change_targetlist",
+    ),
+    "goals_to_review": (
+        "segmentation_segmentgoal_changelist", "?show=all", _("Show"), "segmentation.change_segmentgoal",
     ),
     "unused_types": (
         "scoring_activitytype_changelist", "?used=no&active__exact=1", _("Show"), "scoring.view_activitytype",

@@ -79,6 +79,8 @@ GROUPS: list[tuple[Any, list[Page]]] = [
         _("Segments"),
         [
             Page(_("Segments"), "account_tree", "segmentation_segment", "segmentation.segment"),
+            Page(_("Goals"), "sports_score", "segmentation_segmentgoal", "segmentation.segmentgoal"),
+            Page(_("Priority"), "leaderboard", "segmentation_segment", "segmentation.segment", view="priority"),
             Page(_("Health"), "monitor_heart", "segmentation_segment", "segmentation.segment", view="health"),
             Page(
                 _("Performance"),

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from journey.admin.goal_figures import goal_row
+from journey.admin.priorities import PriorityPages
 from journey.admin.rules_editor import ProblemsError, field_values, read_body
 from journey.admin.segment_editor import editor_state, preview_of, save_document
 from journey.admin.segment_figures import overlap_rows, size_figure
@@ -21,6 +23,7 @@ from journey.admin.segment_performance import PerformancePages
 from journey.admin.segment_versions import VersionPages
 from journey.segment_examples import install_examples
 from journey.selectors.comparisons import how_many, term_words
+from journey.selectors.goals import all_goals, goal_reports
 from journey.selectors.journeys import find_entity
 from journey.selectors.segment_health import (
     accounts_without_segment,
@@ -31,7 +34,7 @@ from journey.selectors.segment_health import (
     segment_health,
 )
 from journey.selectors.segments import explain_membership, members, part_name, periods_in_words, sizes_at
-from segmentation.admin.base import ProductAdmin, admin_url
+from segmentation.admin.base import admin_url
 from segmentation.engine.memberships import PARTS, segment_name
 from segmentation.errors import ConflictError, ProblemError
 from segmentation.imports.bad_rows import inert
@@ -57,7 +60,7 @@ PER_PAGE = 25
 
 
 @admin.register(Segment)
-class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
+class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
     """The tree of segments. One is made and changed in the editor, and removed on a page that says what uses it."""
 
     empty_text = _("Make a segment, or begin with the ready-made ones.")
@@ -108,6 +111,8 @@ class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
                 "opts": self.model._meta,
                 "tree_url": admin_url("segmentation_segment_changelist"),
                 "health_url": admin_url("segmentation_segment_health"),
+                "priority_url": admin_url("segmentation_segment_priority"),
+                "goals_url": admin_url("segmentation_segmentgoal_changelist"),
                 "may_change": self.has_change_permission(request),
                 "may_add": self.has_add_permission(request),
                 "may_delete": self.has_delete_permission(request),
@@ -329,6 +334,10 @@ class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
             ],
             months=list(zip(months, numbers, strict=True))[::-1] if numbers else [],
             figures={"sizes": size_figure(months, [(str(segment), numbers)])} if numbers else {},
+            goals=self._goals(request, segment, now),
+            may_set_goals=request.user.has_perm("segmentation.add_segmentgoal") and not limited,  # type: ignore[union-attr]
+            add_goal_url=f"{admin_url('segmentation_segmentgoal_add')}?segment={segment.pk}",
+            judge_url=admin_url("segmentation_segment_judge", segment.pk) if self._may_judge(request) else "",
             edit_url=admin_url("segmentation_segment_edit", segment.pk),
             add_url=f"{admin_url('segmentation_segment_add')}?parent={segment.key}",
             why_url=why,
@@ -337,6 +346,16 @@ class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
             csv_url=admin_url("segmentation_segment_csv", segment.pk),
             compare_url=admin_url("segmentation_segment_compare", segment.pk),
         )
+
+    def _goals(self, request: HttpRequest, segment: Segment, now: dt.datetime) -> list[dict[str, Any]] | None:
+        """The goals of a segment, the last to end first; None for users who may not see goals."""
+        if not request.user.has_perm("segmentation.view_segmentgoal"):  # type: ignore[union-attr]
+            return None
+        reports = goal_reports(all_goals().filter(segment=segment).order_by("-last_day")[:8], now, request.user)
+        return [
+            goal_row(report) | {"url": admin_url("segmentation_segmentgoal_change", report.goal.pk)}
+            for report in reports
+        ]
 
     def csv_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """All members, one on each line."""
@@ -447,6 +466,7 @@ class SegmentAdmin(VersionPages, PerformancePages, ProductAdmin):
             title=gettext("Remove %(segment)s") % {"segment": segment},
             segment=segment,
             readers=rules_that_read(segment_name(segment.key)),
+            goals=segment.goals.count(),
             page_url=admin_url("segmentation_segment_change", segment.pk),
         )
 

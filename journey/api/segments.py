@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from journey.api.parameters import FORMAT, answer, asked_moment, whole_number
 from journey.selectors.journeys import find_entity
+from journey.selectors.priorities import CONSIDERATIONS, segment_ranking, weights
 from journey.selectors.segment_health import segment_health
 from journey.selectors.segment_performance import MOMENTS, performance_query, segment_performance
 from journey.selectors.segments import (
@@ -35,6 +36,7 @@ from segmentation.api.settings import SettingsViewSet
 from segmentation.models import Segment, SegmentVersion
 from segmentation.selectors.access import EVERY_TEAM, is_limited, visible_accounts
 from segmentation.selectors.segments import current_segment_history, version_in_force
+from segmentation.services.priorities import set_weights
 from segmentation.services.segments import (
     DETAILS,
     QUESTIONS,
@@ -131,6 +133,13 @@ class SegmentReviewBody(BodySerializer):
     note = Words(required=False, allow_blank=True, max_length=500, help_text=_("In your own words."))
 
 
+class PriorityWeightsBody(BodySerializer):
+    weights = serializers.DictField(
+        child=WholeNumber(),
+        help_text=_("Whole numbers from 0 to 100 by consideration: %(known)s.") % {"known": ", ".join(CONSIDERATIONS)},
+    )
+
+
 class MemberSerializer(serializers.Serializer[Any]):
     """A member."""
 
@@ -185,9 +194,11 @@ class SegmentViewSet(SettingsViewSet):
         "health": ("segmentation.view_segment",),
         "performance": ("segmentation.view_segment", "journey.view_opportunity"),
         "compare": ("segmentation.view_segment", "segmentation.view_account"),
+        "priority": ("segmentation.view_segment",),
+        "weights": ("segmentation.change_priorityweight", "segmentation.add_priorityweight"),
         "explain": ("segmentation.view_segment", "segmentation.view_account"),
     }
-    bodies = {"preview": SegmentPreviewBody, "review": SegmentReviewBody}
+    bodies = {"preview": SegmentPreviewBody, "review": SegmentReviewBody, "weights": PriorityWeightsBody}
     answers = {
         "members": MembersSerializer,
         "explain": OpenApiTypes.OBJECT,
@@ -195,6 +206,8 @@ class SegmentViewSet(SettingsViewSet):
         "health": OpenApiTypes.OBJECT,
         "performance": OpenApiTypes.OBJECT,
         "compare": OpenApiTypes.OBJECT,
+        "priority": OpenApiTypes.OBJECT,
+        "weights": OpenApiTypes.OBJECT,
         "review": OpenApiTypes.OBJECT,
         "versions": OpenApiTypes.OBJECT,
     }
@@ -205,6 +218,8 @@ class SegmentViewSet(SettingsViewSet):
         "health": _("Size, overlap, coverage, growth, customers inside and share of the pipeline of all segments"),
         "performance": _("Deals, revenue, velocity and retention of each segment against the rest"),
         "compare": _("Who would come in and leave from one version to another"),
+        "priority": _("All segments ranked by seven weighted considerations, with what each adds and why"),
+        "weights": _("Change what considerations weigh; those left out stay"),
         "review": _("Keep a review with answers to the health checklist"),
         "versions": _("Every version with its rules"),
     }
@@ -419,6 +434,20 @@ class SegmentViewSet(SettingsViewSet):
         found = segment_health(user=request.user)
         found["uncovered"] = {name: value for name, value in found["uncovered"].items() if name != "sample"}
         return Response(found)
+
+    @action(detail=False)
+    def priority(self, request: Request) -> Response:
+        return Response(segment_ranking(user=request.user).as_dict(reasons=not is_limited(request.user)))
+
+    @action(detail=False, methods=["post"], url_path="priority/weights")
+    def weights(self, request: Request) -> Response | HttpResponse:
+        self._unlimited(request)
+
+        def work() -> Response:
+            given = PriorityWeightsBody.read(request)
+            return Response({"weights": set_weights(weights=given["weights"], present=weights())})
+
+        return once(request, work)
 
     def _unlimited(self, request: Request) -> None:
         if is_limited(request.user):  # rules may name accounts

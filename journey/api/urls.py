@@ -2,11 +2,13 @@ from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from journey.api.costs import CostViewSet
+from journey.api.goals import SegmentGoalViewSet
 from journey.api.groups import AccountGroupViewSet
 from journey.api.intent import IntentSurgeViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
+from journey.api.priorities import PriorityAnswerViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
 from journey.api.upkeep import UpkeepViewSet
@@ -24,6 +26,8 @@ router.register("profile-answers", ProfileAnswerViewSet, basename="profile-answe
 router.register("assessments", AssessmentViewSet, basename="assessment")
 router.register("markets", MarketViewSet, basename="market")
 router.register("segments", SegmentViewSet, basename="segment")
+router.register("segment-goals", SegmentGoalViewSet, basename="segment-goal")
+router.register("priority-answers", PriorityAnswerViewSet, basename="priority-answer")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("target-lists/<slug:key>/upkeep/", UpkeepViewSet.as_view({"get": "retrieve"}), name="target-list-upkeep"),

@@ -178,6 +178,10 @@ class GoalReport:
             "notes": [{"code": code, "text": text} for code, text in self.notes.items()] if found else [],
         }
 
+    def dated_points(self) -> list[dict[str, Any]]:
+        """The course with moments instead of microseconds."""
+        return [point | {"at": _moment(point["at"])} for point in self.points]
+
 
 def _moment(instant: int) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=instant)

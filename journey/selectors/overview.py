@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from journey.models import CrmStage, History, Journey, JourneyVersion, Opportunity, Stage, StageInterval
+from journey.selectors.goals import goals_due
 from journey.selectors.lists import ListScope
 from scoring.models import Activity, ActivityType
 from scoring.selectors.activity_types import used_type_ids
@@ -186,6 +187,11 @@ def _due_lists() -> Gap | None:
     return Gap("lists_to_review", number) if number else None
 
 
+def _due_goals() -> Gap | None:
+    number = len(goals_due(timezone.now()))
+    return Gap("goals_to_review", number) if number else None
+
+
 def gaps(shown: ShownVersion | None, fresh: Freshness, user: Any = None) -> list[Gap]:
     """Return what is missing, the most important first; of what a user may see."""
     own = _own(user)
@@ -203,6 +209,7 @@ def gaps(shown: ShownVersion | None, fresh: Freshness, user: Any = None) -> list
             ),
             _gap("proposals_waiting", open_proposals(own(ListMembership))),
             _due_lists(),
+            _due_goals(),
             _gap("unused_types", ActivityType.objects.filter(active=True).exclude(pk__in=used_type_ids())),
         ]
     if shown is None:

@@ -148,7 +148,7 @@ class AccountFigures:
 
 
 def _number(value: float, digits: int = 0) -> str:
-    return number_format(value, digits, use_l10n=True, force_grouping=True)
+    return number_format(round(value, digits), digits, use_l10n=True, force_grouping=True)
 
 
 def _beside(figure: float, overall: float, text: Any, shown: Callable[[float], str], score: float) -> Measured:
@@ -454,7 +454,9 @@ def _why(judged: Mapping[str, Judged], usual: Mapping[str, float], found: Priori
         lines.append(_t("Lifted by: %(names)s") % {"names": named(lifts)})
     if holds:
         lines.append(_t("Held back by: %(names)s") % {"names": named(holds)})
-    if unknown:
+    if len(unknown) == len(judged):
+        lines.append(_t("Nothing is known of it: %(text)s") % {"text": judged[unknown[0]].measured.text})
+    elif unknown:
         names = ", ".join(str(CONSIDERATIONS[key].label) for key in unknown)
         spread = {"names": names, "low": f"{found.low:.0f}", "high": f"{found.high:.0f}"}
         lines.append(_t("Not known: %(names)s; with them it would have between %(low)s and %(high)s points") % spread)

@@ -198,6 +198,8 @@ class _Checked:
             try:
                 if name == "review_days" and (isinstance(value, bool) or not isinstance(value, int)):
                     raise ValidationError(_("Enter a whole number."))
+                if isinstance(value, str) and "\x00" in value:
+                    raise ValidationError(_("Take out the characters that cannot be stored."))
                 value = " ".join(value.split()) if isinstance(value, str) else value
                 setattr(self.goal, name, field.clean(value, None))
             except ValidationError as error:

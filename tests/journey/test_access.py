@@ -40,8 +40,10 @@ from segmentation.models import (
     ListMembership,
     ListReview,
     MembershipReason,
+    PriorityAnswer,
     SalesQuota,
     SalesTeam,
+    SegmentGoal,
     TargetList,
     TitleRule,
 )
@@ -142,7 +144,14 @@ def world():
     JourneyVersion.objects.create(journey=journey, number=2)
     Cost.objects.create(kind="media", first_day=DAY0.date(), last_day=DAY0.date(), amount=5)
     ExchangeRate.objects.create(currency="EUR", into="USD", day=DAY0.date(), rate=1)
-    create_segment(key="own", name="Own", rules={"base": {"criteria": [{"kind": "former_customer"}]}}, build=False)
+    made = create_segment(
+        key="own", name="Own", rules={"base": {"criteria": [{"kind": "former_customer"}]}}, build=False
+    )
+    SegmentGoal.objects.create(
+        segment=made.segment, kind="revenue", target=5, first_day=DAY0.date(), last_day=DAY0.date(), baseline=5,
+        baseline_source="given", baseline_reason=MARK, note=MARK,
+    )  # fmt: skip
+    PriorityAnswer.objects.create(segment=made.segment, consideration="fit", score=3, reason=MARK)
     theirs += [
         DuplicateCandidate.objects.create(
             first=other, second=worlds.account(f"{MARK} SE", team=foreign), score="0.9", reasons=[["same_name", MARK]],

@@ -3,9 +3,11 @@
 import pytest
 
 from journey.api.costs import CostViewSet
+from journey.api.goals import SegmentGoalViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
+from journey.api.priorities import PriorityAnswerViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
 from scoring.api.intent import IntentSignalViewSet, IntentTopicViewSet
@@ -48,6 +50,8 @@ SETTINGS = [
     AssessmentViewSet,
     SegmentViewSet,
     MarketViewSet,
+    SegmentGoalViewSet,
+    PriorityAnswerViewSet,
     DuplicateViewSet,
     MergeViewSet,
 ]

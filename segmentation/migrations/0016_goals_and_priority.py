@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('pghistory', '0007_auto_20250421_0444'),
-        ('segmentation', '0014_list_page_indexes'),
+        ('segmentation', '0015_import_intent_signals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,40 @@
+"""Which segment to work first, and why."""
+
+import json
+from typing import IO, Any, cast
+
+from django.core.management.base import CommandParser
+from django.utils.translation import gettext as _t
+from rich.console import Console
+from rich.table import Table
+
+from journey.management.base import JourneyCommand
+from journey.selectors.priorities import CONSIDERATIONS, segment_ranking
+
+
+class Command(JourneyCommand):
+    help = "Segments ranked by seven weighted considerations, with the points each adds; ? is not known."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def run(self, **options: Any) -> None:
+        ranking = segment_ranking()
+        if options["json"]:
+            self.stdout.write(json.dumps(ranking.as_dict(), indent=2, ensure_ascii=False))
+            return
+        if not ranking.rows:
+            self.stdout.write(_t("There are no segments to rank. Make one in the admin, then run manage.py segment."))
+            return
+        table = Table()
+        table.add_column("#", justify="right")
+        table.add_column(_t("Segment"))
+        table.add_column(_t("Points"), justify="right")
+        for key, one in CONSIDERATIONS.items():
+            table.add_column(f"{one.label} ×{ranking.weights[key]}", justify="right")
+        for row in ranking.rows:
+            points = "–" if row.priority.points is None else f"{row.priority.points:.0f}"
+            parts = ["?" if one.points is None else f"{one.points:.1f}" for one in row.judged.values()]
+            table.add_row(str(row.rank or "–"), row.path, points, *parts)
+        # What is under the wrapper: that one ends every write with a line break.
+        Console(file=cast(IO[str], self.stdout._out), width=140).print(table)
