@@ -20,6 +20,7 @@ from journey.engine.metrics.table import Bools
 from journey.facts.deal_values import read_deal_values
 from journey.facts.stays import funnel_order
 from journey.selectors.explanations import instant_of
+from journey.selectors.intent import surges
 from journey.selectors.money import Rates, converted, reporting_currency
 from journey.selectors.overview import first_shown, stays_at
 from journey.selectors.segment_health import Members, members_now
@@ -58,9 +59,10 @@ def against(figure: float, overall: float) -> float:
 class AccountFigures:
     """What considerations are measured by, as arrays over the accounts a user may see; read when first asked for."""
 
-    def __init__(self, members: Members, at: dt.datetime) -> None:
+    def __init__(self, members: Members, at: dt.datetime, user: Any = None) -> None:
         self.accounts = members.accounts
         self.at = at
+        self.user = user
         self._place = Positions(members.accounts)
 
     def _spread(self, accounts: Int64s, values: Any) -> Floats:
@@ -112,6 +114,13 @@ class AccountFigures:
         keys = np.array(list(found), dtype=np.int64)
         rows = np.array(list(found.values()), dtype=np.float64).reshape(-1, 3)
         return np.stack([self._spread(keys, rows[:, column]) for column in range(3)])
+
+    @cached_property
+    def intent(self) -> Bools:
+        """Which accounts surge now about any topic, or did something hot of late."""
+        surging = sorted({row.account_id for rows in surges(self.at, self.user).values() for row in rows})
+        keys = np.array(surging, dtype=np.int64)
+        return (self._spread(keys, np.ones(len(keys))) > 0) | (self.interest[1] > 0)
 
     @cached_property
     def stage(self) -> Floats:
@@ -212,12 +221,14 @@ def _engagement(of: AccountFigures, inside: Bools) -> Measured:
 
 
 def _intent(of: AccountFigures, inside: Bools) -> Measured:
-    asked = of.interest[1] > 0
-    overall = 100 * float(asked.mean())
+    overall = 100 * float(of.intent.mean())
     if overall <= 0:
-        return _unknown(_("Nobody asked for a demo, a trial or a price within %(days)s days."), days=RECENT_DAYS)
-    figure = 100 * float(asked[inside].mean())
-    text = _("%(here)s %% showed that they want to buy, in 90 days (all: %(all)s %%)")
+        return _unknown(
+            _("No account surges, and nobody asked for a demo, a trial or a price within %(days)s days."),
+            days=RECENT_DAYS,
+        )
+    figure = 100 * float(of.intent[inside].mean())
+    text = _("%(here)s %% surge now or asked for a demo, a trial or a price in 90 days (all: %(all)s %%)")
     return _beside(figure, overall, text, lambda value: _number(value, 1), against(figure, overall))
 
 
@@ -274,7 +285,7 @@ CONSIDERATIONS: dict[str, Consideration] = {
         ),
         Consideration(
             "intent", _("Intent"),
-            _("Who looks for what you sell? Measured by hot activities such as asking for a demo, a trial or a price."),
+            _("Who looks for what you sell? Measured by surges, and by asking for a demo, a trial or a price."),
             15, "#e11d48", _intent,
         ),
         Consideration(
@@ -385,7 +396,7 @@ def segment_ranking(at: dt.datetime | None = None, user: Any = None) -> Ranking:
     """
     now = at or timezone.now()
     members, used = members_now(now, user), weights()
-    figures = AccountFigures(members, now)
+    figures = AccountFigures(members, now, user)
     answers: dict[str, dict[str, PriorityAnswer]] = {}
     for answer in PriorityAnswer.objects.select_related("segment", "answered_by"):
         answers.setdefault(answer.segment.key, {})[answer.consideration] = answer

@@ -16,6 +16,7 @@ from segmentation.models import Account, IcpAssessment, IcpProfile, PriorityAnsw
 from segmentation.services.priorities import answer_consideration, set_weights, withdraw_answer
 from segmentation.services.roles import REP, sync_roles
 from tests.journey import worlds
+from tests.journey.test_intent import signal, topic
 from tests.journey.test_segments import field, segment
 from tests.journey.worlds import account, activity, day, deal
 
@@ -77,6 +78,15 @@ def test_each_consideration_is_measured_beside_all_accounts(world):
     assert (score(north, "intent"), score(west, "intent")) == (pytest.approx(200 / 3), 0)
     # Three of four closed were won there (too few to tell), none of five in the west.
     assert (score(north, "history"), score(west, "history")) == (None, 0)
+
+
+def test_surges_are_intent_too(world):
+    topic("security")
+    for _ in range(12):
+        signal(Account.objects.get(name="Three"), 97)
+    north, west = judged("north").judged["intent"], judged("west").judged["intent"]
+    assert (north.measured.figure, west.measured.figure, west.measured.overall) == (50, 50, 50)
+    assert (north.score, west.score) == (50, 50)
 
 
 def test_customers_have_no_way_left_and_others_are_on_it(world):
