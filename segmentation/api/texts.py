@@ -184,6 +184,13 @@ FIELD_HELP: Mapping[str, Any] = {
     "icpitem.help": _("What to look at when answering."),
     "created_by": _("Who made it."),
     "published_by": _("Who published it; null for a draft."),
+    # Goals and priority of segments
+    "segmentgoal.target": _("An amount or a number; of engagement and visits by how many per cent they are to rise."),
+    "segmentgoal.baseline": _("What a period as long brings without the goal; null for users limited to their teams."),
+    "segmentgoal.baseline_source": _("Whether it is recorded history or given by a person."),
+    "segmentgoal.baseline_first_day": _("First day of the period a recorded baseline was taken from."),
+    "segmentgoal.baseline_last_day": _("Last day of the period a recorded baseline was taken from."),
+    "priorityanswer.consideration": _("What was judged, as in the ranking."),
 }
 
 
