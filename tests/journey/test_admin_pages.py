@@ -35,6 +35,7 @@ from segmentation.models import (
     DisqualificationRequest,
     DuplicateCandidate,
     FlagType,
+    GoalReview,
     IcpAnswer,
     IcpProfile,
     IcpVersion,
@@ -45,6 +46,7 @@ from segmentation.models import (
     MembershipReason,
     SalesQuota,
     SalesTeam,
+    SegmentGoal,
     TargetList,
     TitleRule,
 )
@@ -118,10 +120,15 @@ def cast(admin_user):
         fingerprint=1, note=EVIL,
     )  # fmt: skip
     merge_accounts(survivor=account, absorbed=Account.objects.create(name=EVIL, domain=EVIL, custom={"erp": EVIL}))
-    create_segment(
+    made = create_segment(
         key="evil", name=EVIL, description=EVIL, build=False,
         rules={"base": {"criteria": [{"kind": "field", "params": {"field": "industry", "value": EVIL}}]}},
     )  # fmt: skip
+    goal = SegmentGoal.objects.create(
+        segment=made.segment, kind="revenue", name=EVIL, note=EVIL, product=EVIL, target=5, first_day=NOON.date(),
+        last_day=NOON.date(), baseline=5, baseline_source="given", baseline_reason=EVIL,
+    )  # fmt: skip
+    GoalReview.objects.create(goal=goal, note=EVIL)
     Group.objects.create(name=EVIL)
     get_token_model().objects.create(user=admin_user)
     Schedule.objects.create(name=EVIL, func="journey.tasks.nothing", schedule_type=Schedule.DAILY)
@@ -190,6 +197,7 @@ def test_every_model_of_the_project_has_a_page_or_stands_here():
     without = {
         "StageInterval", "Stage", "EntryRule", "Criterion", "OpportunityChange",  # on the pages of what they belong to
         "IcpItem", "ListReview", "SegmentVersion", "SegmentMembership", "SegmentReview",  # the same
+        "GoalReview", "PriorityAnswer", "PriorityWeight",  # the same
         "FactTouch", "FeedState", "IcpRun", "IdempotencyKey", "MergedRows", "SegmentHistory",  # of the machinery
         "ImportRun",
     }  # fmt: skip
