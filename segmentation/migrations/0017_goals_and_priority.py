@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('pghistory', '0007_auto_20250421_0444'),
-        ('segmentation', '0015_import_intent_signals'),
+        ('segmentation', '0016_withdrawn_requests'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
