@@ -26,6 +26,7 @@ PAGES = {  # those of a marketer; {…} is replaced by the primary key of one
     "memberships of a list": "segmentation_listmembership_changelist?target_list__id__exact={list}&now=members",
     "review queue": "segmentation_listmembership_review",
     "requests to disqualify": "segmentation_disqualificationrequest_changelist?decision=open",
+    "suggestions": "journey_suggestion_changelist",
     "quotas": "segmentation_salesquota_changelist",
     "sales teams": "segmentation_salesteam_changelist",
     "reasons": "segmentation_membershipreason_changelist",

@@ -121,8 +121,9 @@ def requirements(group: str) -> list[str]:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted: list[str] = project["dependencies"]
-    return wanted + (project["optional-dependencies"]["dev"] if group == "dev" else [])
+    extras: dict[str, list[str]] = project["optional-dependencies"]
+    wanted: list[str] = [*project["dependencies"], *extras.get("predict", [])]
+    return wanted + (extras["dev"] if group == "dev" else [])
 
 
 def make_environment() -> list[str]:

@@ -24,6 +24,7 @@ from rich.table import Table
 from config import schedules
 from config.secret import secret_from_file
 from journey.demo.curated import assess_past
+from journey.demo.decisions import decide_some
 from journey.demo.goals import set_demo_goals
 from journey.segment_examples import install_examples
 from journey.services.preparation import prepare_engine
@@ -78,6 +79,9 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
         install_examples(build=False, active=SEGMENTS)
         call_command("segment", verbosity=0)
         set_demo_goals(now())
+    with steps.step(_("Looking for accounts to suggest for the lists")):
+        call_command("suggest", verbosity=0)
+        decide_some()
 
 
 def clear() -> None:

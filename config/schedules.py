@@ -47,6 +47,7 @@ PLANNED = (
     ),
     Planned(gettext_noop("Take baselines of goals that start"), "journey.tasks.baselines_due", Schedule.DAILY),
     Planned(gettext_noop("Look for duplicate accounts"), "segmentation.tasks.duplicates_due", Schedule.DAILY),
+    Planned(gettext_noop("Look for suggestions"), "journey.tasks.suggestions_due", Schedule.DAILY),
 )
 
 

@@ -247,6 +247,8 @@ SPECTACULAR_SETTINGS = {
         "ItemKind": "segmentation.models.IcpItem.Kind",
         "AnswerKind": "segmentation.models.icp.ANSWERED_KINDS",
         "CostKind": "journey.models.Cost.Kind",
+        "SuggestionSourceKind": "journey.models.SuggestionSource.Kind",
+        "SuggestionState": "journey.models.Suggestion.State",
     },
     # Swagger from the wheel: the page works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -15,7 +15,7 @@ class JourneyConfig(AppConfig):
         import journey.services.roles  # noqa: F401 - these register what they hold
         from journey.engine.lists import use_lists
         from journey.models import CrmStage, Journey, Stage
-        from journey.selectors.dependencies import journey_rules, market_rules
+        from journey.selectors.dependencies import journey_rules, market_rules, suggestion_rules
         from journey.services import merging
         from segmentation.selectors.dependencies import register_rules
         from segmentation.services.jobs import register_job
@@ -25,8 +25,10 @@ class JourneyConfig(AppConfig):
         register_job("replay", "journey.tasks.replay_job")
         register_job("assess", "journey.tasks.assess_job")
         register_job("segments", "journey.tasks.segments_job")
+        register_job("suggest", "journey.tasks.suggest_job")
         register_rules(journey_rules)
         register_rules(market_rules)
+        register_rules(suggestion_rules)
         use_lists(
             crm_stages=lambda: {name: name for name in CrmStage.objects.values_list("name", flat=True)},
             journeys=lambda: dict(Journey.objects.values_list("key", "name")),

@@ -6,13 +6,16 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from journey.models import SuggestionSource
 from journey.selectors.assessments import is_assessment_due
 from journey.selectors.histories import current_history
 from journey.selectors.journeys import find_journey
+from journey.selectors.suggestions import find_source
 from journey.selectors.versions import published_versions
 from journey.services.assessments import assess, request_assessment
 from journey.services.goals import settle_baselines
 from journey.services.replay import Progress, bring_up_to_date, replay, request_replay
+from journey.services.suggestions import request_suggestions, suggest
 from segmentation.engine.memberships import segment_name
 from segmentation.models import Segment
 from segmentation.selectors.dependencies import readers_of
@@ -57,6 +60,19 @@ def segments_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any
 def baselines_due() -> str:
     """Take the baselines of goals that have started since theirs was taken once more."""
     return f"{len(settle_baselines(timezone.now()))} baselines"
+
+
+def suggest_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Look for suggestions by one source, or by all active ones when params name none."""
+    sources = [find_source(params["source"])] if params.get("source") else None
+    return {"sources": [result.as_dict() for result in suggest(sources=sources, progress=progress)]}
+
+
+def suggestions_due() -> str:
+    """Queue a look for suggestions, when there is a source of any."""
+    if SuggestionSource.objects.filter(active=True).exists():
+        return f"job {request_suggestions().pk}"
+    return "no source"
 
 
 def replay_due() -> str:

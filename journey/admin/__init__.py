@@ -13,6 +13,7 @@ from journey.admin import (
     profiles,
     reviews,
     segments,
+    suggestions,
     upkeep,
 )
 from journey.admin.navigation import sidebar
@@ -31,5 +32,6 @@ __all__ = [
     "reviews",
     "segments",
     "sidebar",
+    "suggestions",
     "upkeep",
 ]

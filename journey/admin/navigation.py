@@ -56,6 +56,14 @@ GROUPS: list[tuple[Any, list[Page]]] = [
                 "segmentation_listmembership",
                 "segmentation.listmembership",
             ),
+            Page(_("Suggestions"), "lightbulb", "journey_suggestion", "journey.suggestion"),
+            Page(
+                _("Sources of suggestions"),
+                "manage_search",
+                "journey_suggestionsource",
+                "journey.suggestionsource",
+            ),
+            Page(_("Look-alike models"), "model_training", "journey_lookalikemodel", "journey.lookalikemodel"),
             Page(
                 _("Review queue"),
                 "rule",

@@ -11,6 +11,7 @@ from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet,
 from journey.api.priorities import PriorityAnswerViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
+from journey.api.suggestions import LookalikeModelViewSet, SuggestionSourceViewSet, SuggestionViewSet
 from journey.api.upkeep import UpkeepViewSet
 
 router = SimpleRouter()
@@ -28,6 +29,9 @@ router.register("markets", MarketViewSet, basename="market")
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("segment-goals", SegmentGoalViewSet, basename="segment-goal")
 router.register("priority-answers", PriorityAnswerViewSet, basename="priority-answer")
+router.register("suggestions", SuggestionViewSet, basename="suggestion")
+router.register("suggestion-sources", SuggestionSourceViewSet, basename="suggestion-source")
+router.register("lookalike-models", LookalikeModelViewSet, basename="lookalike-model")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("target-lists/<slug:key>/upkeep/", UpkeepViewSet.as_view({"get": "retrieve"}), name="target-list-upkeep"),

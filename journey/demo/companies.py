@@ -58,6 +58,9 @@ def pick(rng: np.random.Generator, shares: tuple[float, ...] | list[float] | np.
     return np.searchsorted(limits / limits[-1], rng.random(size), side="right").astype(np.int64)
 
 
+INDUSTRY_SHARE = 0.4  # of the variance of the hidden fit
+
+
 def make_companies(parameters: DemoParameters) -> Companies:
     """Return the accounts. What they do later follows from their size and their hidden fit."""
     n = parameters.accounts
@@ -69,7 +72,9 @@ def make_companies(parameters: DemoParameters) -> Companies:
         city[here] = pick(rng, [town.share for town in place.cities], int(here.sum()))
     industry = pick(rng, [industry.share for industry in INDUSTRIES], n)
 
-    fit = rng.standard_normal(n)
+    # What is sold suits some industries more than others, whatever else makes a company need it.
+    suits = np.array([industry.suits for industry in INDUSTRIES])[industry]
+    fit = np.sqrt(1 - INDUSTRY_SHARE) * rng.standard_normal(n) + np.sqrt(INDUSTRY_SHARE) * suits
     size = 0.35 * fit + np.sqrt(1 - 0.35**2) * rng.standard_normal(n)
     employees = _rounded(np.clip(np.exp(5.1 + 1.55 * size), 5, 250_000))
     rate = np.array([UNITS_PER_DOLLAR[place.currency] for place in COUNTRIES])[country]

@@ -18,10 +18,12 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class Industry:
-    """An industry, its share of the market, and the words in its companies' names (the Chinese ones with pinyin)."""
+    """An industry, its share of the market, how well the product suits it (mean 0, deviation 1 over the market), and
+    the words in its companies' names (the Chinese ones with pinyin)."""
 
     name: str
     share: float
+    suits: float
     english: tuple[str, ...]
     chinese: tuple[tuple[str, str], ...]
 
@@ -30,66 +32,77 @@ INDUSTRIES: tuple[Industry, ...] = (
     Industry(
         "Software and services",
         0.20,
+        1.34,
         ("Software", "Systems", "Digital", "Cloud", "Data", "Platforms"),
         (("软件", "soft"), ("信息技术", "it"), ("网络科技", "net"), ("云计算", "cloud"), ("数据", "data")),
     ),
     Industry(
         "Manufacturing",
         0.18,
+        -0.01,
         ("Industries", "Manufacturing", "Precision", "Components", "Machinery", "Tooling"),
         (("机械", "jx"), ("智能制造", "zn"), ("精密仪器", "jm"), ("装备", "zb"), ("新材料", "xcl")),
     ),
     Industry(
         "Financial services",
         0.09,
+        0.82,
         ("Capital", "Financial", "Insurance", "Leasing", "Assurance"),
         (("金融信息服务", "fin"), ("融资租赁", "zl"), ("保险经纪", "bx"), ("资产管理", "am")),
     ),
     Industry(
         "Healthcare",
         0.10,
+        0.1,
         ("Medical", "Health", "Biosciences", "Diagnostics", "Clinics"),
         (("医疗科技", "med"), ("生物技术", "bio"), ("医药", "yy"), ("健康管理", "jk")),
     ),
     Industry(
         "Retail",
         0.10,
+        -1.56,
         ("Retail", "Stores", "Trading", "Brands", "Markets"),
         (("商贸", "sm"), ("电子商务", "ec"), ("百货", "bh"), ("品牌管理", "pp")),
     ),
     Industry(
         "Logistics",
         0.08,
+        -0.73,
         ("Logistics", "Freight", "Shipping", "Supply Chain"),
         (("物流", "wl"), ("供应链管理", "scm"), ("国际货运", "hy")),
     ),
     Industry(
         "Energy",
         0.06,
+        -0.84,
         ("Energy", "Power", "Renewables", "Solar"),
         (("新能源", "xny"), ("电力科技", "dl"), ("光伏", "pv")),
     ),
     Industry(
         "Education",
         0.05,
+        -1.46,
         ("Learning", "Education", "Academies"),
         (("教育科技", "edu"), ("文化传播", "wh"), ("在线教育", "zx")),
     ),
     Industry(
         "Automotive",
         0.06,
+        0.41,
         ("Motors", "Mobility", "Automotive", "Drivetrain"),
         (("汽车零部件", "qc"), ("汽车电子", "qd"), ("出行科技", "cx")),
     ),
     Industry(
         "Telecommunications",
         0.04,
+        0.72,
         ("Networks", "Telecom", "Wireless"),
         (("通信技术", "tx"), ("网络设备", "wlsb")),
     ),
     Industry(
         "Construction",
         0.04,
+        -1.67,
         ("Construction", "Engineering", "Building Materials"),
         (("建设工程", "js"), ("建筑设计", "jz")),
     ),

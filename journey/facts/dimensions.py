@@ -187,7 +187,7 @@ def _first(source: Source, owners: Int64s, owner: str) -> DatedField:
     )
 
 
-def _static(key: str, label: Any, table: str, sql: str) -> Dimension:
+def static(key: str, label: Any, table: str, sql: str) -> Dimension:
     """A value that keeps no history: today's stands in for all times."""
 
     def read(source: Source) -> DatedField:
@@ -215,21 +215,21 @@ def _static(key: str, label: Any, table: str, sql: str) -> Dimension:
 
 
 def _column(model: Any, table: str, name: str) -> Dimension:
-    return _static(name, model._meta.get_field(name).verbose_name, table, f"r.{name}")
+    return static(name, model._meta.get_field(name).verbose_name, table, f"r.{name}")
 
 
 def _customs(of: str, table: str) -> dict[str, Dimension]:
     found = {}
     for custom in CustomField.objects.filter(of=of):
         key = custom.key.replace("'", "''").replace("%", "%%")
-        found[f"custom.{custom.key}"] = _static(f"custom.{custom.key}", custom.label, table, f"r.custom ->> '{key}'")
+        found[f"custom.{custom.key}"] = static(f"custom.{custom.key}", custom.label, table, f"r.custom ->> '{key}'")
     return found
 
 
 def _deal_dimensions() -> dict[str, Dimension]:
     table = "journey_opportunity"
     found = {name: _column(Opportunity, table, name) for name in ("product", "kind", "owner", "loss_reason")}
-    found["team"] = _static(
+    found["team"] = static(
         "team", _("sales team"), table, "(SELECT t.key FROM segmentation_salesteam t WHERE t.id = r.team_id)"
     )
     return found | _customs(CustomField.Of.OPPORTUNITY, table)

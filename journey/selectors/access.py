@@ -11,6 +11,8 @@ from journey.models import (
     Opportunity,
     OpportunityChange,
     StageInterval,
+    Suggestion,
+    SuggestionSource,
 )
 from segmentation.selectors.access import Teams, accounts_of, limit_by, limit_by_account, open_to_all
 
@@ -26,4 +28,6 @@ limit_by(Opportunity, _deals, by="account")
 limit_by(OpportunityChange, lambda teams: _deals(teams, "opportunity__"), by="opportunity")
 limit_by_account(CustomerPeriod)
 limit_by_account(StageInterval)
-open_to_all(CrmStage, ExchangeRate, Journey, MarketLevel)  # costs are of all accounts: nothing of a team
+limit_by_account(Suggestion)
+# Costs are of all accounts: nothing of a team.
+open_to_all(CrmStage, ExchangeRate, Journey, MarketLevel, SuggestionSource)

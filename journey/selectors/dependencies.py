@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from journey.models import JourneyVersion, MarketLevel
+from journey.models import JourneyVersion, MarketLevel, SuggestionSource
 from journey.selectors.versions import version_document
+from segmentation.engine.memberships import segment_name
 from segmentation.selectors.dependencies import RuleSet, reads_of, terms_of
 
 
@@ -34,6 +35,14 @@ def market_rules() -> Iterator[RuleSet]:
             if row
         ]
         yield RuleSet(f"market:{level.key}", str(level), tuple(reads), in_force=False)
+
+
+def suggestion_rules() -> Iterator[RuleSet]:
+    """The segments that sources of suggestions read. Nothing reads a source, and it is never brought up to date with
+    others: so it is not in force."""
+    for source in SuggestionSource.objects.select_related("segment"):
+        if source.segment:
+            yield RuleSet(f"suggestions:{source.key}", str(source), (segment_name(source.segment.key),), in_force=False)
 
 
 def in_steps(wanted: Iterable[str], reads: Mapping[str, Sequence[str]]) -> list[list[str]]:

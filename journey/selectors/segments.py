@@ -58,7 +58,7 @@ def _read_together(rules: SegmentRules) -> list[SegmentRules]:
     return in_order(found.values())
 
 
-def _needs(segments: Sequence[SegmentRules]) -> Needs:
+def segments_needs(segments: Sequence[SegmentRules]) -> Needs:
     """What segments read: facts, and stored memberships of segments that are not among them."""
     criteria = [criterion for segment in segments for criterion in segment.criteria()]
     needs = Needs.of_criteria(criteria)
@@ -68,7 +68,7 @@ def _needs(segments: Sequence[SegmentRules]) -> Needs:
     return Needs(tables, needs.fields, needs.stages, tuple(sorted(stored)), needs.profiles)
 
 
-def _prepared(facts: Facts) -> Facts:
+def prepared(facts: Facts) -> Facts:
     """The facts with a table of memberships, empty where none are stored."""
     table = facts.tables.get(SEGMENTS) or nobody(len(facts))
     tables = {**facts.tables, SEGMENTS: MembershipTable(table.periods, table.keys, table.assumed)}
@@ -121,8 +121,8 @@ def _members_now(rules: SegmentRules, now: dt.datetime, visible: Int64s | None) 
     parts = {part: np.zeros(3, dtype=np.int64) for part in rules.parts}
     total, members, unknown, above = 0, [np.empty(0, dtype=np.int64)], 0, 0
     with one_snapshot() as connection:
-        batches = rule_facts(connection, replace(_needs(segments), present_only=True), visible)
-        for found in in_threads(lambda facts: _counted(rules, segments, instant, _prepared(facts)), batches):
+        batches = rule_facts(connection, replace(segments_needs(segments), present_only=True), visible)
+        for found in in_threads(lambda facts: _counted(rules, segments, instant, prepared(facts)), batches):
             for part, values in found.parts.items():
                 parts[part] += values
             total += found.accounts
@@ -330,8 +330,8 @@ def closure(versions: Mapping[str, SegmentVersion], keys: Sequence[str]) -> list
 
 
 def _account_facts(connection: Any, segments: Sequence[SegmentRules], ids: Int64s) -> Facts:
-    needs = _needs(segments)
-    return _prepared(load_facts(connection, "account", ids, needs.with_start(), with_ids=True))
+    needs = segments_needs(segments)
+    return prepared(load_facts(connection, "account", ids, needs.with_start(), with_ids=True))
 
 
 def _held(value: int) -> bool | None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from journey.models import CustomerPeriod, StageInterval
+from journey.models import CustomerPeriod, StageInterval, Suggestion
 from journey.selectors.versions import published_versions
 from journey.services.assessments import assess
 from journey.services.replay import request_replay
 from segmentation.selectors.profiles import published_profile_versions
-from segmentation.services.merging import Leave, Merging, Rewrite, after_merge, on_merge
+from segmentation.services.merging import Leave, Merging, Rewrite, SetAside, after_merge, on_merge
 
 
 def declare() -> None:
     """Called once at start-up."""
     on_merge(CustomerPeriod, Rewrite(join_periods))
     on_merge(StageInterval, Leave())  # the replay makes them of the facts
+    on_merge(Suggestion, SetAside())  # of facts that were not all there; the next run looks at the survivor
     after_merge(bring_up_to_date)
 
 

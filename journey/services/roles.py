@@ -10,11 +10,14 @@ from journey.models import (
     History,
     Journey,
     JourneyVersion,
+    LookalikeModel,
     MarketLevel,
     Opportunity,
     OpportunityChange,
     Stage,
     StageInterval,
+    Suggestion,
+    SuggestionSource,
 )
 from segmentation.services.roles import grant
 
@@ -32,3 +35,6 @@ grant(Criterion, marketer="vacd", integration="v")
 grant(MarketLevel, marketer="vacd", rep="v", integration="v")
 grant(History, marketer="v", integration="v")
 grant(StageInterval, marketer="v", rep="v", integration="v")
+grant(Suggestion, marketer="vc", rep="v", integration="v")
+grant(SuggestionSource, marketer="vac", rep="v", integration="v")
+grant(LookalikeModel, marketer="v", integration="v")

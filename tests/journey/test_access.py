@@ -20,7 +20,18 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from django.utils import timezone
 
-from journey.models import Cost, CustomerPeriod, ExchangeRate, History, Journey, JourneyVersion, StageInterval
+from journey.models import (
+    Cost,
+    CustomerPeriod,
+    ExchangeRate,
+    History,
+    Journey,
+    JourneyVersion,
+    LookalikeModel,
+    StageInterval,
+    Suggestion,
+    SuggestionSource,
+)
 from scoring.models import IntentSignal, IntentTopic
 from segmentation.models import (
     Account,
@@ -106,7 +117,12 @@ def team_world(team, mark, stages, history, version, everybody):
     StageInterval.objects.create(
         history=history, entity_id=one.pk, account=one, stage=stages[mark == MARK], start_at=DAY0, is_first=True
     )
+    suggestion = Suggestion.objects.create(
+        source=SuggestionSource.objects.get(key="ours"), account=one, place=1, score=2, found_at=DAY0, note=mark,
+        state="declined", decided_at=DAY0, decided_by=user, evidence={"effects": [["industry", mark, 2.0]]},
+    )  # fmt: skip
     everybody += [one, person, done, deal, change, member, asked, flag, period, answer, fit, quota, team, signal]
+    everybody.append(suggestion)
     return one, person
 
 
@@ -128,6 +144,12 @@ def world():
     with connection.cursor() as cursor:
         table = f"journey_stageinterval_{history.pk}"
         cursor.execute(f"CREATE TABLE {table} PARTITION OF journey_stageinterval FOR VALUES IN ({history.pk})")
+    source = SuggestionSource.objects.create(key="ours", name="Ours", kind="lookalike")
+    told = {"auc": 0.7, "low": 0.6, "high": 0.8, "lift": 2.0, "base": 0.1, "precision": {}, "tenths": []}
+    LookalikeModel.objects.create(
+        source=source, number=1, made_at=DAY0, checked_at=DAY0, accounts=2, customers=1, evaluation=told, levels=[],
+        parameters={"attributes": ["industry"]},
+    )  # fmt: skip
     mine, theirs = [], []
     own, foreign = (SalesTeam.objects.create(key=f"{mark}-team", name=f"{mark} team") for mark in ("own", MARK))
     account, _person = team_world(own, "own", stages, history, version, mine)
@@ -290,7 +312,9 @@ def test_nothing_of_another_team_is_at_any_address_and_nothing_is_changed(world,
 def test_pages_of_rows_the_role_may_look_at_answer_that_there_are_none(world):
     theirs, own = world
     rep = client_of(make_rep(own))
-    for model in (Account, Contact, ListMembership, DisqualificationRequest, AccountFlag, IcpAnswer, IcpAssessment):
+    for model in (
+        Account, Contact, ListMembership, DisqualificationRequest, AccountFlag, IcpAnswer, IcpAssessment, Suggestion,
+    ):  # fmt: skip
         options = model._meta
         for page in ("change", "history"):
             name = f"admin:{options.app_label}_{options.model_name}_{page}"
@@ -345,6 +369,8 @@ def test_lists_of_the_admin_asked_for_foreign_rows_find_own_rows_only(world, str
 
 
 def shown(answer):
+    if "cl" not in answer.context:  # a page of its own in the place of the list
+        return [row["key"] for row in answer.context["rows"]]
     return [row.pk for row in answer.context["cl"].result_list]
 
 

@@ -21,9 +21,12 @@ from journey.models import (
     History,
     Journey,
     JourneyVersion,
+    LookalikeModel,
     Opportunity,
     OpportunityChange,
     StageMeaning,
+    Suggestion,
+    SuggestionSource,
 )
 from journey.services.assessments import assess
 from scoring.models import Activity, ActivityType, IntentSignal, IntentTopic
@@ -129,6 +132,18 @@ def cast(admin_user):
         last_day=NOON.date(), baseline=5, baseline_source="given", baseline_reason=EVIL,
     )  # fmt: skip
     GoalReview.objects.create(goal=goal, note=EVIL)
+    source = SuggestionSource.objects.create(key="evil", name=EVIL, kind="lookalike")
+    evidence = {"attributes": {"industry": EVIL, "city": None}, "effects": [["industry", EVIL, 2.0]], "chance": 0.5}
+    Suggestion.objects.create(
+        source=source, account=Account.objects.create(name=EVIL, industry=EVIL), place=1, score=2, found_at=NOON,
+        evidence=evidence, note=EVIL,
+    )  # fmt: skip
+    level = {"attribute": "industry", "value": EVIL, "factor": 2.0, "share": 0.5, "customers": 0.5, "accounts": 1}
+    told = {"auc": 0.7, "low": 0.6, "high": 0.8, "lift": 2.0, "base": 0.1, "precision": {"25": 0.2}, "tenths": []}
+    LookalikeModel.objects.create(
+        source=source, number=1, made_at=NOON, checked_at=NOON, accounts=1, customers=1, evaluation=told,
+        levels=[level], parameters={"attributes": ["industry"], "journey": EVIL, "library": EVIL},
+    )  # fmt: skip
     Group.objects.create(name=EVIL)
     get_token_model().objects.create(user=admin_user)
     Schedule.objects.create(name=EVIL, func="journey.tasks.nothing", schedule_type=Schedule.DAILY)

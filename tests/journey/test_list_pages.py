@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks.list_pages import MORE_QUERIES, MOST_QUERIES, address, clients, number_of_queries
+from journey.models import Suggestion, SuggestionSource
 from journey.services.assessments import assess
 from journey.services.markets import store_market
 from journey.services.memberships import update_memberships
@@ -66,6 +67,11 @@ def grow(number):
         rows = propose_accounts(target_list=tal, accounts=mine, team=own, note="x")
         review_proposals(memberships=rows[:1], accept=True)
         propose_disqualification(target_list=tal, accounts=mine[:1], team=own, note="x")
+        source = SuggestionSource.objects.get_or_create(key="alike", defaults={"name": "Alike", "kind": "lookalike"})[0]
+        Suggestion.objects.create(
+            source=source, account=worlds.account(team=team), place=n + 1, score=2, found_at=worlds.DAY0,
+            evidence={"attributes": {"industry": "x"}, "effects": [["industry", "x", 2.0]], "chance": 0.5},
+        )  # fmt: skip
         worlds.activity(proposed, "webinar", (timezone.now() - worlds.DAY0).days - 5, by=worlds.contact(proposed))
     replay()
     assess()

@@ -97,7 +97,7 @@ class TestWhatToDoFirst:
             "Overview", "My accounts", "Accounts", "Contacts", "Sales teams", "Account flags", "List memberships",
             "Requests to disqualify", "Sales quotas", "Fit of accounts", "Answers", "Activities", "Opportunities",
             "Customer periods", "Funnel", "Segments", "Health", "Surging accounts", "Intent signals",
-            "Topics and keywords", "Markets", "Performance",
+            "Topics and keywords", "Markets", "Performance", "Suggestions",
         }  # fmt: skip
 
 

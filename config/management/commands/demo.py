@@ -30,7 +30,7 @@ class Command(BaseCommand):
         """
         try:
             port = None if options["no_serve"] else web.choose_port(options["host"], options["port"])
-            steps = demo.Steps(self.stdout, total=8)
+            steps = demo.Steps(self.stdout, total=9)
             demo.fill(steps, accounts=options["accounts"], activities=options["activities"])
             with steps.step(_("Counting the accounts in each stage")):
                 found = demo.funnel()

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(
                 _("The database is in use: end demo, serve and jobs first. Nothing was changed.")
             ) from error
-        demo.fill(demo.Steps(self.stdout, total=7), accounts=options["accounts"], activities=options["activities"])
+        demo.fill(demo.Steps(self.stdout, total=8), accounts=options["accounts"], activities=options["activities"])
         demo.ensure_login()
 
     def is_confirmed(self) -> bool:

@@ -10,6 +10,7 @@ from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet,
 from journey.api.priorities import PriorityAnswerViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
+from journey.api.suggestions import LookalikeModelViewSet, SuggestionSourceViewSet, SuggestionViewSet
 from scoring.api.intent import IntentSignalViewSet, IntentTopicViewSet
 from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
 from segmentation.api.identity import DuplicateViewSet, MergeViewSet
@@ -52,6 +53,9 @@ SETTINGS = [
     MarketViewSet,
     SegmentGoalViewSet,
     PriorityAnswerViewSet,
+    SuggestionViewSet,
+    SuggestionSourceViewSet,
+    LookalikeModelViewSet,
     DuplicateViewSet,
     MergeViewSet,
 ]

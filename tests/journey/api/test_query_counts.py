@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from journey.models import Opportunity, OpportunityChange
+from journey.models import LookalikeModel, Opportunity, OpportunityChange, Suggestion, SuggestionSource
 from journey.services.assessments import assess
 from journey.services.markets import store_market
 from scoring.models import Activity
@@ -36,6 +36,7 @@ from segmentation.services.target_lists import (
     review_proposals,
     set_quota,
 )
+from tests.journey.worlds import DAY0
 from tests.segmentation.api.support import store
 
 pytestmark = pytest.mark.django_db
@@ -159,8 +160,26 @@ def decided(client, api):
     doubles = list(Account.objects.filter(name__startswith="Double").order_by("pk"))
     for survivor, absorbed in zip(doubles[:6:2], doubles[1:6:2], strict=True):
         merge_accounts(survivor=survivor, absorbed=absorbed, user=api.user)
+    suggestions(accounts, api.user)
     client.get("/api/v1/target-lists/")
     return client
+
+
+def suggestions(accounts, user):
+    """Sources, models and decided suggestions of accounts."""
+    common = {"made_at": DAY0, "checked_at": DAY0, "accounts": 9, "customers": 1}
+    for key in ("one", "other"):
+        source = SuggestionSource.objects.create(key=key, name=key, kind="lookalike")
+        told = {"parameters": {}, "evaluation": {}, "levels": [], "digest": key}
+        LookalikeModel.objects.create(source=source, number=1, **common, **told)
+    evidence = {"attributes": {"industry": "x"}, "effects": [["industry", "x", 2.0]], "chance": 0.5, "lift": 2.0}
+    Suggestion.objects.bulk_create(
+        Suggestion(
+            source=source, account=account, place=place, score=2, evidence=evidence, state="declined", note="x",
+            found_at=DAY0, decided_at=DAY0, decided_by=user,
+        )
+        for place, account in enumerate(accounts, start=1)
+    )  # fmt: skip
 
 
 DECIDED = [
@@ -177,6 +196,9 @@ DECIDED = [
     "merges",
     "segments",
     "markets",
+    "suggestions",
+    "suggestion-sources",
+    "lookalike-models",
 ]
 
 
