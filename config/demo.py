@@ -26,9 +26,11 @@ from config.secret import secret_from_file
 from journey.demo.curated import assess_past
 from journey.demo.decisions import decide_some
 from journey.demo.goals import set_demo_goals
+from journey.ready_made_audiences import install_audiences, install_plays
 from journey.segment_examples import install_examples
 from journey.services.preparation import prepare_engine
 from segmentation.models import SalesTeam
+from segmentation.services.plays import suggest_actions
 from segmentation.services.roles import ANALYST, MARKETER, REP
 
 JOURNEY = "extended"
@@ -77,8 +79,11 @@ def fill(steps: Steps, *, accounts: int | None, activities: int | None) -> None:
         call_command("assess")
     with steps.step(_("Working out who is in which segment")):
         install_examples(build=False, active=SEGMENTS)
+        install_audiences(build=False)
+        install_plays(build=False, include_present=True)
         call_command("segment", verbosity=0)
         set_demo_goals(now())
+        suggest_actions(now=now())
     with steps.step(_("Looking for accounts to suggest for the lists")):
         call_command("suggest", verbosity=0)
         decide_some()

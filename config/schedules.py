@@ -42,6 +42,7 @@ class Planned:
 PLANNED = (
     Planned(gettext_noop("Replay what is due"), "journey.tasks.replay_due", minutes=5),
     Planned(gettext_noop("Assess accounts"), "journey.tasks.assess_due", minutes=1),
+    Planned(gettext_noop("Suggest what plays say"), "journey.tasks.plays_due", minutes=5),
     Planned(
         gettext_noop("Look for the accounts of intent signals"), "scoring.tasks.assign_signals_due", Schedule.DAILY
     ),

@@ -249,6 +249,10 @@ SPECTACULAR_SETTINGS = {
         "CostKind": "journey.models.Cost.Kind",
         "SuggestionSourceKind": "journey.models.SuggestionSource.Kind",
         "SuggestionState": "journey.models.Suggestion.State",
+        "IntentTopicKind": "scoring.models.IntentTopic.Kind",
+        "SegmentPurpose": "segmentation.models.Segment.Purpose",
+        "PlaySuggestionState": "segmentation.models.PlaySuggestion.State",
+        "PlaySuggestionResult": "segmentation.models.PlaySuggestion.Result",
     },
     # Swagger from the wheel: the page works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -22,16 +22,14 @@ from segmentation.selectors.dependencies import readers_of
 from segmentation.selectors.profiles import find_profile, published_profile_versions
 from segmentation.selectors.segments import snapshots_in_force
 from segmentation.selectors.touches import changed_since
+from segmentation.services.plays import suggest_actions
 
 
 def replay_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Replay one journey, or all of them when params name none."""
     journey = find_journey(params["journey"]) if params.get("journey") else None
-    return {
-        "journeys": [
-            result.as_dict() for result in replay(journey=journey, full=bool(params.get("full")), progress=progress)
-        ]
-    }
+    done = [result.as_dict() for result in replay(journey=journey, full=bool(params.get("full")), progress=progress)]
+    return {"journeys": done, "plays": suggest_actions(now=timezone.now()).as_dict()}
 
 
 def assess_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -54,7 +52,14 @@ def segments_job(params: Mapping[str, Any], progress: Progress) -> dict[str, Any
     keys = [key] if key else Segment.objects.values_list("key", flat=True)
     names = [segment_name(key) for key in keys]
     readers = readers_of(names[0]) if key else []
-    return {"broken": bring_up_to_date([*names, *readers], progress=progress)}
+    broken = bring_up_to_date([*names, *readers], progress=progress)
+    return {"broken": broken, "plays": suggest_actions(now=timezone.now()).as_dict()}
+
+
+def plays_due() -> str:
+    """Make the suggestions that only the passing of time has made due."""
+    done = suggest_actions(now=timezone.now())
+    return f"{sum(done.made.values())} suggested, {sum(done.lapsed.values())} lapsed"
 
 
 def baselines_due() -> str:

@@ -17,6 +17,7 @@ from journey.admin.assessments import FitMixin, fit_summary
 from journey.admin.groups import group_context
 from journey.admin.intent import interest_rows
 from journey.admin.opportunities import CustomerPeriodInline, OpportunityInline, stage_chip
+from journey.admin.plays import PlaySuggestionInline
 from journey.admin.timeline import change_rows, days_text, figure, named_activities, reasons, stay_rows, when
 from journey.models import StageInterval
 from journey.selectors.groups import group_sizes
@@ -92,6 +93,7 @@ class AccountAdmin(FitMixin, PlainAccountAdmin):
         OpportunityInline,
         CustomerPeriodInline,
         IntentSignalInline,
+        PlaySuggestionInline,
         *PlainAccountAdmin.inlines[1:],
     ]
     actions = [*PlainAccountAdmin.actions, *FitMixin.actions]

@@ -106,6 +106,14 @@ GROUPS: list[tuple[Any, list[Page]]] = [
                 view="chart",
                 right="segmentation.view_account",
             ),
+            Page(_("Audiences"), "campaign", "segmentation_segment", "segmentation.segment", view="audiences"),
+        ],
+    ),
+    (
+        _("Plays"),
+        [
+            Page(_("Next actions"), "inbox", "segmentation_playsuggestion", "segmentation.playsuggestion"),
+            Page(_("Plays"), "sports_score", "segmentation_play", "segmentation.play"),
         ],
     ),
     (

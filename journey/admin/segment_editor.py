@@ -26,15 +26,16 @@ from segmentation.services.segments import (
 )
 from segmentation.services.users import Actor
 
-SHOWN_DETAILS = ("name", "description", "active", "review_days")
+SHOWN_DETAILS = ("name", "description", "purpose", "active", "review_days")
 PART_COLOURS = {"base": "#6366f1", "fit": "#14b8a6", "trigger": "#f97316"}
 
 
-def editor_state(segment: Segment | None, *, parent: str = "", editable: bool) -> dict[str, Any]:
+def editor_state(segment: Segment | None, *, parent: str = "", purpose: str = "", editable: bool) -> dict[str, Any]:
     """Everything the page of a segment, or of a new one, needs to draw its rules."""
     version = version_in_force(segment) if segment else None
     rules = version.rules if version else {}
-    row = segment or Segment()
+    made_for = purpose or Segment.Purpose.SEGMENT  # health counts segments only
+    row = segment or Segment(purpose=made_for, active=made_for == Segment.Purpose.SEGMENT)
     details = {name: getattr(row, name) for name in SHOWN_DETAILS}
     return {
         "editable": editable,

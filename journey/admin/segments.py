@@ -21,7 +21,9 @@ from journey.admin.segment_editor import editor_state, preview_of, save_document
 from journey.admin.segment_figures import overlap_rows, size_figure
 from journey.admin.segment_performance import PerformancePages
 from journey.admin.segment_versions import VersionPages
+from journey.ready_made_audiences import install_audiences
 from journey.segment_examples import install_examples
+from journey.selectors.audiences import audience_export, reachable
 from journey.selectors.comparisons import how_many, term_words
 from journey.selectors.goals import all_goals, goal_reports
 from journey.selectors.journeys import find_entity
@@ -44,6 +46,7 @@ from segmentation.selectors.dependencies import rules_that_read
 from segmentation.selectors.segments import (
     current_segment_histories,
     current_segment_history,
+    of_purpose,
     segment_tree,
     version_in_force,
     versions_in_force,
@@ -76,6 +79,9 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             return path(route, self.admin_site.admin_view(view), name=f"segmentation_segment_{name}")
 
         return [
+            page("audiences/", self.audiences_view, "audiences"),
+            page("audiences/examples/", self.audience_examples_view, "audience_examples"),
+            page("<int:pk>/audience.csv", self.audience_csv_view, "audience_csv"),
             page("health/", self.health_view, "health"),
             page("examples/", self.examples_view, "examples"),
             page("rebuild/", self.rebuild_view, "rebuild"),
@@ -127,7 +133,7 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = timezone.now()
-        nodes = segment_tree()
+        nodes = [node for node in segment_tree() if node.segment.purpose == Segment.Purpose.SEGMENT]
         visible = visible_accounts(request.user)
         sizes = sizes_at(now, visible)
         accounts = (Account.objects.all() if visible is None else visible).count()
@@ -194,6 +200,70 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
         job = request_memberships(user=request.user)
         return HttpResponseRedirect(admin_url("segmentation_job_change", job.pk) or "")
 
+    # --- Audiences -----------------------------------------------------------------------------------------------
+
+    def audiences_view(self, request: HttpRequest) -> HttpResponse:
+        """The audiences with their sizes, to be taken along as CSV."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        now, visible = timezone.now(), visible_accounts(request.user)
+        sizes, versions = sizes_at(now, visible), versions_in_force()
+        rows = []
+        for segment in of_purpose(Segment.Purpose.AUDIENCE):
+            found, history = sizes.get(segment.key), current_segment_history(segment)
+            rows.append(
+                {
+                    "segment": segment,
+                    "url": admin_url("segmentation_segment_change", segment.pk),
+                    "size": found["members"] if found else None,
+                    "contacts": reachable(segment, now, request.user).count() if found else None,
+                    "is_waiting": history is None or history.version_id != versions[segment.key].pk,
+                    "csv_url": admin_url("segmentation_segment_audience_csv", segment.pk),
+                }
+            )
+        return self._page(
+            request,
+            "audiences",
+            title=gettext("Audiences"),
+            rows=rows,
+            may_see_contacts=request.user.has_perm("segmentation.view_contact"),  # type: ignore[union-attr]
+            add_url=f"{admin_url('segmentation_segment_add')}?purpose=audience",
+            examples_url=admin_url("segmentation_segment_audience_examples"),
+        )
+
+    def audience_examples_view(self, request: HttpRequest) -> HttpResponse:
+        """Make the ready-made audiences that are missing."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        made, refused = install_audiences(user=request.user)
+        text = ngettext("%(n)s audience was made.", "%(n)s audiences were made.", len(made)) % {"n": len(made)}
+        messages.success(request, text if made else gettext("All ready-made audiences are there already."))
+        for key, reason in refused.items():
+            messages.warning(request, f"{key}: {reason}")
+        return HttpResponseRedirect(admin_url("segmentation_segment_audiences") or "")
+
+    def audience_csv_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The accounts of a segment, or the people in them, as advertising and mail tools take them."""
+        segment = self._segment(request, pk)
+        try:
+            asked = audience_export(
+                segment, level=request.GET.get("level", "accounts"), emails=request.GET.get("emails", "hashed")
+            )
+        except ProblemError as problem:
+            messages.error(request, str(problem))
+            return HttpResponseRedirect(admin_url("segmentation_segment_audiences") or "")
+        if not request.user.has_perms(asked.rights):  # type: ignore[union-attr]
+            raise PermissionDenied
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{asked.file_name}"'
+        number = asked.write(response, timezone.now(), request.user)
+        if self.has_change_permission(request):
+            text = gettext("Exported: %(level)s, %(number)s rows.") % {"level": asked.level, "number": number}
+            self.log_change(request, segment, text)
+        return response
+
     # --- The editor ----------------------------------------------------------------------------------------------
 
     def add_page(self, request: HttpRequest) -> HttpResponse:
@@ -204,7 +274,17 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             return self._save(request, None)
         parent = request.GET.get("parent", "")
         known = Segment.objects.filter(key=parent).exists()
-        return self._editor(request, None, editor_state(None, parent=parent if known else "", editable=True))
+        purpose = request.GET.get("purpose", "")
+        return self._editor(
+            request,
+            None,
+            editor_state(
+                None,
+                parent=parent if known else "",
+                purpose=purpose if purpose in Segment.Purpose.values else "",
+                editable=True,
+            ),
+        )
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The editor of a segment."""

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from journey.api.parameters import FORMAT, answer, asked_moment, whole_number
+from journey.selectors.audiences import EMAILS, LEVELS, audience_export
 from journey.selectors.journeys import find_entity
 from journey.selectors.priorities import CONSIDERATIONS, segment_ranking, weights
 from journey.selectors.segment_health import segment_health
@@ -72,6 +73,7 @@ class SegmentSerializer(ShownSerializer):
             "name",
             "description",
             "color",
+            "purpose",
             "order",
             "active",
             "review_days",
@@ -107,6 +109,9 @@ class SegmentBody(BodySerializer):
     )
     description = Words(required=False, allow_blank=True, max_length=500, help_text=_("Who they are."))
     color = Words(required=False, max_length=7, help_text=_("In charts, like #7c3aed."))
+    purpose = serializers.ChoiceField(
+        choices=Segment.Purpose.choices, required=False, help_text=_("What it is made for: segment, trigger, audience.")
+    )
     order = WholeNumber(required=False, min_value=0, max_value=32767, help_text=_("Among segments of one parent."))
     active = YesNo(required=False, help_text=_("Whether campaigns address it now."))
     review_days = WholeNumber(required=False, min_value=1, max_value=3650, help_text=_("Days between reviews."))
@@ -196,6 +201,7 @@ class SegmentViewSet(SettingsViewSet):
         "compare": ("segmentation.view_segment", "segmentation.view_account"),
         "priority": ("segmentation.view_segment",),
         "weights": ("segmentation.change_priorityweight", "segmentation.add_priorityweight"),
+        "audience": ("segmentation.view_segment", "segmentation.view_account"),
         "explain": ("segmentation.view_segment", "segmentation.view_account"),
     }
     bodies = {"preview": SegmentPreviewBody, "review": SegmentReviewBody, "weights": PriorityWeightsBody}
@@ -213,6 +219,7 @@ class SegmentViewSet(SettingsViewSet):
     }
     summaries = {
         "members": _("Members at a moment"),
+        "audience": _("Its accounts, or the people in them, as a CSV file for advertising and mail tools"),
         "explain": _("Why an account is a member or not, with every figure"),
         "preview": _("Count what rules would hold now, without storing anything"),
         "health": _("Size, overlap, coverage, growth, customers inside and share of the pipeline of all segments"),
@@ -224,6 +231,7 @@ class SegmentViewSet(SettingsViewSet):
         "versions": _("Every version with its rules"),
     }
     parameters = {
+        "audience": ("level", "emails"),
         "members": ("as_of", "after"),
         "explain": ("account", "as_of"),
         "performance": ("start", "end", "currency", "moment", "segment", "known_at", "format"),
@@ -448,6 +456,26 @@ class SegmentViewSet(SettingsViewSet):
             return Response({"weights": set_weights(weights=given["weights"], present=weights())})
 
         return once(request, work)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("level", OpenApiTypes.STR, enum=LEVELS, description=_("Accounts (default) or contacts.")),
+            OpenApiParameter("emails", OpenApiTypes.STR, enum=EMAILS, description=_("Hashed (default) or plain.")),
+        ],
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    @action(detail=True)
+    def audience(self, request: Request, key: str) -> HttpResponse:
+        segment = self.get_object()
+        given = request.query_params
+        asked = audience_export(segment, level=given.get("level", "accounts"), emails=given.get("emails", "hashed"))
+        if not request.user.has_perms(asked.rights):
+            rights = ", ".join(asked.rights)
+            raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": rights})
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{asked.file_name}"'
+        asked.write(response, timezone.now(), request.user)
+        return response
 
     def _unlimited(self, request: Request) -> None:
         if is_limited(request.user):  # rules may name accounts

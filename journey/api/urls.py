@@ -8,6 +8,7 @@ from journey.api.intent import IntentSurgeViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
+from journey.api.plays import PlaySuggestionViewSet, PlayViewSet
 from journey.api.priorities import PriorityAnswerViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
@@ -32,6 +33,8 @@ router.register("priority-answers", PriorityAnswerViewSet, basename="priority-an
 router.register("suggestions", SuggestionViewSet, basename="suggestion")
 router.register("suggestion-sources", SuggestionSourceViewSet, basename="suggestion-source")
 router.register("lookalike-models", LookalikeModelViewSet, basename="lookalike-model")
+router.register("plays", PlayViewSet, basename="play")
+router.register("play-suggestions", PlaySuggestionViewSet, basename="play-suggestion")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("target-lists/<slug:key>/upkeep/", UpkeepViewSet.as_view({"get": "retrieve"}), name="target-list-upkeep"),

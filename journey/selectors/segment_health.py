@@ -227,8 +227,9 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
     """
     now = at or timezone.now()
     members = members_now(now, user)
-    nodes = [node for node in segment_tree() if node.segment.key in members.keys]
-    unbuilt = [node.segment for node in segment_tree() if node.segment.key not in members.keys]
+    tree = [node for node in segment_tree() if node.segment.purpose == Segment.Purpose.SEGMENT]
+    nodes = [node for node in tree if node.segment.key in members.keys]
+    unbuilt = [node.segment for node in tree if node.segment.key not in members.keys]
     customer = customers_at(members.accounts, now)
     pipeline = _pipeline(members.accounts, now)
     open_amount = pipeline.amount

@@ -114,6 +114,13 @@ class IntentSignalSerializer(FactSerializer):
         return signal.company if "." in signal.company and " " not in signal.company else None
 
 
+class AssignedSerializer(serializers.Serializer[Any]):
+    """What looking for accounts again did."""
+
+    assigned = serializers.IntegerField(help_text=_("Signals that have found their account."))
+    without_account = serializers.IntegerField(help_text=_("Signals of companies that are no account yet."))
+
+
 class IntentSignalViewSet(FactViewSet):
     """Signs that accounts look into a topic, the newest first. Those made of activities are not among them."""
 
@@ -140,7 +147,7 @@ class IntentSignalViewSet(FactViewSet):
     links = ("account", "topic", "domain")
     rights = {"assign": ("scoring.change_intentsignal",)}
     summaries = {"assign": _("Look again for the accounts of signals without one")}
-    answers = {"assign": serializers.DictField(child=serializers.IntegerField())}
+    answers = {"assign": AssignedSerializer}
 
     @action(detail=False, methods=["post"])
     def assign(self, request: Request) -> Any:

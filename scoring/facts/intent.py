@@ -96,10 +96,12 @@ def _made_of_activities(
     rough = rough_patterns([word for kept in matched.values() for word in kept])
     pattern = "|".join("".join(c if c.isalnum() else f"\\{c}" for c in text) for text in rough)
     with connection.cursor() as cursor:
+        # Texts repeat themselves: each is looked at once.
         cursor.execute(
-            "SELECT DISTINCT campaign, content, url FROM scoring_activity WHERE (campaign <> '' OR content <> ''"
-            f" OR url <> '') AND (campaign || ' ' || content || ' ' || url) ~* %s AND account_id {where}",
-            [pattern, *ids],
+            "WITH texts AS MATERIALIZED (SELECT DISTINCT campaign, content, url FROM scoring_activity"
+            f" WHERE (campaign <> '' OR content <> '' OR url <> '') AND account_id {where})"
+            " SELECT campaign, content, url FROM texts WHERE (campaign || ' ' || content || ' ' || url) ~* %s",
+            [*ids, pattern],
         )
         texts = cursor.fetchall()
     matcher, by_key = Matcher(matched), {topic.key: topic.pk for topic in topics}

@@ -17,6 +17,7 @@ from segmentation.models.idempotency import IdempotencyKey
 from segmentation.models.identity import AccountMerge, DuplicateCandidate, MergedRows
 from segmentation.models.imports import ImportMapping, ImportRun, ImportTarget
 from segmentation.models.jobs import Job
+from segmentation.models.plays import Play, PlaySuggestion
 from segmentation.models.segments import Segment, SegmentHistory, SegmentMembership, SegmentReview, SegmentVersion
 from segmentation.models.target_lists import (
     DisqualificationRequest,
@@ -58,6 +59,8 @@ __all__ = [
     "MembershipReason",
     "MembershipState",
     "MergedRows",
+    "Play",
+    "PlaySuggestion",
     "PriorityAnswer",
     "PriorityWeight",
     "QuotaKind",

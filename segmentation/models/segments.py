@@ -30,6 +30,11 @@ def _person(verbose_name):
 class Segment(models.Model):
     """A part of the accounts that is addressed in one way. Its rule, and the segment above it, are in its versions."""
 
+    class Purpose(models.TextChoices):
+        SEGMENT = "segment", _("Segment")
+        TRIGGER = "trigger", _("Trigger of a play")
+        AUDIENCE = "audience", _("Audience")
+
     key = models.SlugField(
         _("key"), max_length=60, unique=True, help_text=_("Short name used by rules, commands and the API.")
     )
@@ -38,6 +43,13 @@ class Segment(models.Model):
         _("description"), max_length=500, blank=True, default="", help_text=_("Who they are and what they need.")
     )
     color = models.CharField(_("colour"), max_length=7, default="#7c3aed", help_text=_("In charts, like #7c3aed."))
+    purpose = models.CharField(
+        _("made for"),
+        max_length=8,
+        choices=Purpose,
+        default=Purpose.SEGMENT,
+        help_text=_("Triggers stand with the plays, audiences on their own page; the health checks count segments."),
+    )
     order = models.PositiveSmallIntegerField(_("order"), default=100, help_text=_("Among segments of one parent."))
     active = models.BooleanField(
         _("active"),

@@ -26,6 +26,8 @@ from segmentation.models import (
     IcpAssessment,
     ListMembership,
     MembershipReason,
+    Play,
+    PlaySuggestion,
     SalesQuota,
     SalesTeam,
     Segment,
@@ -228,8 +230,8 @@ limit_by(ListMembership, _on_list, by="account")
 limit_by(DisqualificationRequest, _on_list, by="account")
 # A pair tells of both accounts, so both must be one's own.
 limit_by(DuplicateCandidate, lambda teams: Q(first__in=accounts_of(teams), second__in=accounts_of(teams)), by="first")
-for _model in (Contact, AccountFlag, AccountMerge, IcpAnswer, IcpAssessment, SegmentMembership):
+for _model in (Contact, AccountFlag, AccountMerge, IcpAnswer, IcpAssessment, PlaySuggestion, SegmentMembership):
     limit_by_account(_model)
 # The rules of a segment may name accounts; its name and description are for everybody. What a goal aims at is, too;
 # figures of it are of own accounts only.
-open_to_all(Segment, SegmentGoal, TargetList, MembershipReason, CustomField, FlagType)
+open_to_all(Play, Segment, SegmentGoal, TargetList, MembershipReason, CustomField, FlagType)

@@ -11,7 +11,7 @@ from segmentation.engine.criteria import Criterion, kinds, make_criterion
 from segmentation.engine.errors import RuleError
 from segmentation.engine.memberships import segment_name
 from segmentation.engine.rules import find_loop
-from segmentation.models import IcpVersion, SegmentVersion
+from segmentation.models import IcpVersion, Play, SegmentVersion
 
 
 @dataclass(frozen=True)
@@ -107,5 +107,12 @@ def _profiles() -> Iterator[RuleSet]:
         )
 
 
+def _plays() -> Iterator[RuleSet]:
+    # Nothing reads them and they are not replayed: they only keep their trigger from being deleted.
+    for play in Play.objects.select_related("trigger"):
+        yield RuleSet(f"play:{play.key}", str(play), (segment_name(play.trigger.key),), in_force=False)
+
+
 register_rules(_segments)
+register_rules(_plays)
 register_rules(_profiles)

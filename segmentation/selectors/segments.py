@@ -80,6 +80,11 @@ def segment_tree(versions: dict[str, SegmentVersion] | None = None) -> list[Node
     return nodes
 
 
+def of_purpose(purpose: str) -> QuerySet[Segment]:
+    """The segments made for a purpose (a value of `Segment.Purpose`), in their order."""
+    return Segment.objects.filter(purpose=purpose).order_by("order", "name", "id")
+
+
 def current_segment_history(segment: Segment) -> SegmentHistory | None:
     """The history readers use, perhaps of the version before; None until the first is built."""
     return (

@@ -34,6 +34,8 @@ from segmentation.models import (
     ListMembership,
     ListReview,
     MembershipReason,
+    Play,
+    PlaySuggestion,
     PriorityAnswer,
     PriorityWeight,
     SalesQuota,
@@ -163,6 +165,8 @@ grant(SegmentGoal, marketer="vacd", rep="v", integration="v")
 grant(GoalReview, marketer="va", integration="v")
 grant(PriorityWeight, marketer="vac", integration="v")
 grant(PriorityAnswer, marketer="vacd", integration="v")
+grant(Play, marketer="vacd", rep="v", integration="v")
+grant(PlaySuggestion, marketer="vc", rep="vc", integration="vc")
 grant(CustomField, marketer="v", integration="v")
 grant(TitleRule, marketer="vacd")
 grant(ImportRun, marketer="vac")

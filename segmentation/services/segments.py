@@ -21,7 +21,7 @@ from segmentation.services.users import Actor, author
 
 _LOCK = 73_002
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-DETAILS = ("name", "description", "color", "order", "active", "review_days")
+DETAILS = ("name", "description", "color", "purpose", "order", "active", "review_days")
 
 # The questions of the health checklist, by key; all are healthy when answered yes.
 QUESTIONS: dict[str, Any] = {

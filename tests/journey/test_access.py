@@ -51,9 +51,12 @@ from segmentation.models import (
     ListMembership,
     ListReview,
     MembershipReason,
+    Play,
+    PlaySuggestion,
     PriorityAnswer,
     SalesQuota,
     SalesTeam,
+    Segment,
     SegmentGoal,
     TargetList,
     TitleRule,
@@ -105,6 +108,9 @@ def team_world(team, mark, stages, history, version, everybody):
         account=one, topic=IntentTopic.objects.get(key="topic"), company=mark, keyword=mark, source=mark,
         occurred_at=timezone.now() - dt.timedelta(hours=1), number=5, source_key=f"crm:{mark}-S",
     )  # fmt: skip
+    made = PlaySuggestion.objects.create(
+        play=Play.objects.get(key="own"), account=one, trigger_at=DAY0, made_at=DAY0, note=mark
+    )
     flag = AccountFlag.objects.create(account=one, flag_type=kind, start_at=DAY0, end_at=day(1), reason=mark)
     period = CustomerPeriod.objects.create(account=one, product=mark, started_at=day(1))
     answer = IcpAnswer.objects.create(
@@ -122,7 +128,7 @@ def team_world(team, mark, stages, history, version, everybody):
         state="declined", decided_at=DAY0, decided_by=user, evidence={"effects": [["industry", mark, 2.0]]},
     )  # fmt: skip
     everybody += [one, person, done, deal, change, member, asked, flag, period, answer, fit, quota, team, signal]
-    everybody.append(suggestion)
+    everybody += [suggestion, made]
     return one, person
 
 
@@ -133,6 +139,8 @@ def world():
     worlds.install()
     TargetList.objects.get_or_create(key="key-accounts", defaults={"name": "Key accounts"})
     MembershipReason.objects.get_or_create(key="fits", defaults={"name": "Fits"})
+    create_segment(key="own", name="Own", rules={"base": {"criteria": [{"kind": "former_customer"}]}}, build=False)
+    Play.objects.create(key="own", name="Own", trigger=Segment.objects.get(key="own"), action="Call")
     IntentTopic.objects.create(key="topic", name="Topic", keywords=["topic"])
     CustomField.objects.create(of="account", key="note", label="Note")
     version = IcpVersion.objects.select_related("profile").filter(state="published").first()
@@ -166,14 +174,12 @@ def world():
     JourneyVersion.objects.create(journey=journey, number=2)
     Cost.objects.create(kind="media", first_day=DAY0.date(), last_day=DAY0.date(), amount=5)
     ExchangeRate.objects.create(currency="EUR", into="USD", day=DAY0.date(), rate=1)
-    made = create_segment(
-        key="own", name="Own", rules={"base": {"criteria": [{"kind": "former_customer"}]}}, build=False
-    )
+    owned = Segment.objects.get(key="own")
     SegmentGoal.objects.create(
-        segment=made.segment, kind="revenue", target=5, first_day=DAY0.date(), last_day=DAY0.date(), baseline=5,
+        segment=owned, kind="revenue", target=5, first_day=DAY0.date(), last_day=DAY0.date(), baseline=5,
         baseline_source="given", baseline_reason=MARK, note=MARK,
     )  # fmt: skip
-    PriorityAnswer.objects.create(segment=made.segment, consideration="fit", score=3, reason=MARK)
+    PriorityAnswer.objects.create(segment=owned, consideration="fit", score=3, reason=MARK)
     theirs += [
         DuplicateCandidate.objects.create(
             first=other, second=worlds.account(f"{MARK} SE", team=foreign), score="0.9", reasons=[["same_name", MARK]],

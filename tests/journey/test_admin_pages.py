@@ -47,8 +47,11 @@ from segmentation.models import (
     Job,
     ListMembership,
     MembershipReason,
+    Play,
+    PlaySuggestion,
     SalesQuota,
     SalesTeam,
+    Segment,
     SegmentGoal,
     TargetList,
     TitleRule,
@@ -144,6 +147,11 @@ def cast(admin_user):
         source=source, number=1, made_at=NOON, checked_at=NOON, accounts=1, customers=1, evaluation=told,
         levels=[level], parameters={"attributes": ["industry"], "journey": EVIL, "library": EVIL},
     )  # fmt: skip
+    play = Play.objects.create(
+        key="evil", name=EVIL, trigger=Segment.objects.get(key="evil"), observed=EVIL, wanted=EVIL, action=EVIL,
+        content=EVIL, goal=EVIL,
+    )  # fmt: skip
+    PlaySuggestion.objects.create(play=play, account=account, trigger_at=NOON, made_at=NOON, note=EVIL)
     Group.objects.create(name=EVIL)
     get_token_model().objects.create(user=admin_user)
     Schedule.objects.create(name=EVIL, func="journey.tasks.nothing", schedule_type=Schedule.DAILY)

@@ -98,6 +98,8 @@ class TestWhatToDoFirst:
             "Requests to disqualify", "Sales quotas", "Fit of accounts", "Answers", "Activities", "Opportunities",
             "Customer periods", "Funnel", "Segments", "Health", "Surging accounts", "Intent signals",
             "Topics and keywords", "Markets", "Performance", "Suggestions",
+            "Audiences", "Plays",
+            "Goals", "Priority",
         }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from journey.api.goals import SegmentGoalViewSet
 from journey.api.journeys import JourneyViewSet
 from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
+from journey.api.plays import PlaySuggestionViewSet, PlayViewSet
 from journey.api.priorities import PriorityAnswerViewSet
 from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
@@ -56,6 +57,8 @@ SETTINGS = [
     SuggestionViewSet,
     SuggestionSourceViewSet,
     LookalikeModelViewSet,
+    PlayViewSet,
+    PlaySuggestionViewSet,
     DuplicateViewSet,
     MergeViewSet,
 ]
