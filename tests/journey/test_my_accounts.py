@@ -98,7 +98,7 @@ class TestWhatToDoFirst:
             "Requests to disqualify", "Sales quotas", "Fit of accounts", "Answers", "Activities", "Opportunities",
             "Customer periods", "Funnel", "Segments", "Health", "Surging accounts", "Intent signals",
             "Topics and keywords", "Markets", "Performance", "Suggestions",
-            "Audiences", "Plays",
+            "Audiences", "Next actions", "Plays",
             "Goals", "Priority",
         }  # fmt: skip
 
