@@ -296,10 +296,11 @@ ANALYZE change;
 -- The stage from all bits, from the beginning of each history: its creation or its first fact.
 CREATE UNLOGGED TABLE stays AS
 WITH beginning AS (
-    SELECT a.id AS account_id, least(coalesce(a.created_in_source_at, a.recorded_at), x.t, d.t) AS t
+    SELECT a.id AS account_id, least(coalesce(a.created_in_source_at, a.recorded_at), x.t, d.t, i.t) AS t
     FROM segmentation_account a
     LEFT JOIN (SELECT account_id, min(t) AS t FROM activity GROUP BY account_id) x ON x.account_id = a.id
     LEFT JOIN (SELECT account_id, min(t) AS t FROM deal_row GROUP BY account_id) d ON d.account_id = a.id
+    LEFT JOIN (SELECT account_id, min(occurred_at) AS t FROM scoring_intentsignal GROUP BY account_id) i ON i.account_id = a.id
 ), point AS (
     SELECT account_id, t, 0 AS step FROM beginning
     UNION ALL

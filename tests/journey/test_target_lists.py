@@ -203,7 +203,7 @@ class TestTal:
             run("tal", "disqualify", "named", "Acme", "--reason", "noneed")
         with pytest.raises(CommandError, match="nothing waits for review"):
             run("tal", "review", "named", "Acme", "--accept")
-        with pytest.raises(CommandError, match="Nothing is found"):
+        with pytest.raises(CommandError, match="There is no account “Nobody”"):
             run("tal", "propose", "named", "Nobody", "--team", "north", "--note", "x")
         assert self.states() == {}
         assert MembershipReason.objects.filter(key="no_need").exists()
