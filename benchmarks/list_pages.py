@@ -1,6 +1,6 @@
 """Server time and queries of the pages of target account lists and profiles, at the size the product promises.
 
-    VAR_DIR=/tmp/v-pages .venv/bin/python -m benchmarks.list_pages [--accounts N] [--lists N] [--memberships N]
+    VAR_DIR=… .venv/bin/python -m benchmarks.list_pages [--accounts N] [--lists N] [--memberships N]
 
 Needs an installation without accounts, which it fills: every list has members, former members and proposals, every
 account has activities, a stage and a fit. Then it opens each page several times, as a marketer or as a rep of one team,
