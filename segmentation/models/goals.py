@@ -2,7 +2,6 @@
 
 import pghistory
 import pgtrigger
-from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -11,20 +10,8 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from segmentation.models.people import person
 from segmentation.models.segments import Segment
-
-
-def _person(verbose_name):
-    """A user who did something; the row outlives them."""
-    return models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=verbose_name,
-        related_name="+",
-    )
 
 
 @pghistory.track()
@@ -97,7 +84,7 @@ class SegmentGoal(models.Model):
         help_text=_("When nobody looked at it for so long while it runs, or since it ended, it is shown as due."),
     )
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-    created_by = _person(_("created by"))
+    created_by = person(_("created by"))
 
     class Meta:
         verbose_name = _("goal of a segment")
@@ -148,7 +135,7 @@ class GoalReview(models.Model):
     note = models.CharField(_("note"), max_length=500)
     figures = models.JSONField(_("figures"), default=dict, help_text=_("Status, value and expectation then."))
     reviewed_at = models.DateTimeField(_("reviewed"), db_default=Now(), editable=False)
-    reviewed_by = _person(_("reviewed by"))
+    reviewed_by = person(_("reviewed by"))
 
     class Meta:
         verbose_name = _("review of a goal")
@@ -204,7 +191,7 @@ class PriorityAnswer(models.Model):
     )
     reason = models.CharField(_("reason"), max_length=300, help_text=_("What the judgement rests on."))
     answered_at = models.DateTimeField(_("answered"), db_default=Now(), editable=False)
-    answered_by = _person(_("answered by"))
+    answered_by = person(_("answered by"))
 
     class Meta:
         verbose_name = _("judgement of a segment")

@@ -1,6 +1,5 @@
 """Accounts that may be one company, and accounts that were made one."""
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -9,19 +8,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account
-
-
-def _person(verbose_name):
-    """A user who did something; the row outlives them."""
-    return models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=verbose_name,
-        related_name="+",
-    )
+from segmentation.models.people import person
 
 
 class DuplicateCandidate(models.Model):
@@ -48,7 +35,7 @@ class DuplicateCandidate(models.Model):
     fingerprint = models.BigIntegerField(_("fingerprint"), editable=False, help_text=_("Of the reasons."))
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
     note = models.CharField(_("note"), max_length=300, blank=True, default="")
-    decided_by = _person(_("decided by"))
+    decided_by = person(_("decided by"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     found_at = models.DateTimeField(_("found"), db_default=Now(), editable=False)
 
@@ -113,9 +100,9 @@ class AccountMerge(models.Model):
     before = models.JSONField(_("fields of the survivor before"), default=dict, editable=False)
     after = models.JSONField(_("fields of the survivor afterwards"), default=dict, editable=False)
     merged_at = models.DateTimeField(_("merged"), editable=False)
-    merged_by = _person(_("merged by"))
+    merged_by = person(_("merged by"))
     undone_at = models.DateTimeField(_("undone"), null=True, editable=False)
-    undone_by = _person(_("undone by"))
+    undone_by = person(_("undone by"))
 
     class Meta:
         verbose_name = _("merge of accounts")

@@ -2,7 +2,6 @@
 
 import pghistory
 import pgtrigger
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -11,19 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account
-
-
-def _person(verbose_name):
-    """A user who did something; the row outlives them."""
-    return models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=verbose_name,
-        related_name="+",
-    )
+from segmentation.models.people import person
 
 
 @pghistory.track()
@@ -63,7 +50,7 @@ class Segment(models.Model):
         help_text=_("When it was not reviewed for so long, it is shown as due."),
     )
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-    created_by = _person(_("created by"))
+    created_by = person(_("created by"))
 
     class Meta:
         verbose_name = _("segment")
@@ -96,7 +83,7 @@ class SegmentVersion(models.Model):
     rules = models.JSONField(_("rules"))
     note = models.CharField(_("note"), max_length=300, blank=True, default="", help_text=_("What changed and why."))
     made_at = models.DateTimeField(_("saved"), db_default=Now(), editable=False)
-    made_by = _person(_("saved by"))
+    made_by = person(_("saved by"))
 
     class Meta:
         verbose_name = _("version of a segment")
@@ -194,7 +181,7 @@ class SegmentReview(models.Model):
     answers = models.JSONField(_("answers"), default=dict, help_text=_("Yes or no by key of the question."))
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
     reviewed_at = models.DateTimeField(_("reviewed"), db_default=Now(), editable=False)
-    reviewed_by = _person(_("reviewed by"))
+    reviewed_by = person(_("reviewed by"))
 
     class Meta:
         verbose_name = _("review of a segment")

@@ -14,20 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from segmentation.models.accounts import Account, SalesTeam
 from segmentation.models.changes import touch_triggers
 from segmentation.models.choices import HOLDING_STATES, MembershipState, QuotaKind, Tier
-
-
-def _person(verbose_name, help_text=""):
-    """A user who did something; the row outlives them."""
-    return models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=verbose_name,
-        help_text=help_text,
-        related_name="+",
-    )
+from segmentation.models.people import person
 
 
 @pghistory.track()
@@ -101,7 +88,7 @@ class ListReview(models.Model):
         TargetList, models.CASCADE, verbose_name=_("target account list"), related_name="reviews"
     )
     reviewed_at = models.DateTimeField(_("reviewed"))
-    reviewed_by = _person(_("reviewed by"))
+    reviewed_by = person(_("reviewed by"))
     note = models.CharField(_("note"), max_length=300, blank=True, help_text=_("What was found, what was changed."))
 
     class Meta:
@@ -171,10 +158,10 @@ class ListMembership(models.Model):
         related_name="list_memberships",
         help_text=_("The sales team whose place the account takes. Empty: marketing added it, no place is taken."),
     )
-    rep = _person(_("added by the rep"))
-    set_by = _person(_("set by"))
-    decided_by = _person(_("decided by"), _("Who accepted or refused the proposal."))
-    ended_by = _person(_("ended by"))
+    rep = person(_("added by the rep"))
+    set_by = person(_("set by"))
+    decided_by = person(_("decided by"), _("Who accepted or refused the proposal."))
+    ended_by = person(_("ended by"))
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     class Meta:
@@ -252,10 +239,10 @@ class DisqualificationRequest(models.Model):
         MembershipReason, models.PROTECT, null=True, blank=True, verbose_name=_("reason"), related_name="+"
     )
     note = models.CharField(_("note"), max_length=300, blank=True)
-    asked_by = _person(_("asked by"))
+    asked_by = person(_("asked by"))
     asked_at = models.DateTimeField(_("asked"))
     decision = models.CharField(_("decision"), max_length=9, choices=Decision, default=Decision.OPEN)
-    decided_by = _person(_("decided by"))
+    decided_by = person(_("decided by"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     decision_note = models.CharField(_("note of the decision"), max_length=300, blank=True)
 

@@ -1,21 +1,11 @@
 """What versions of journeys and of profiles have in common: a draft is edited, what was published never changes."""
 
 import pgtrigger
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-
-def _person(verbose_name):
-    return models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=verbose_name,
-        related_name="+",
-    )
+from segmentation.models.people import person
 
 
 class DraftedVersion(models.Model):
@@ -38,9 +28,9 @@ class DraftedVersion(models.Model):
         help_text=_("What changed and why; shown in the list of versions."),
     )
     created_at = models.DateTimeField(_("created"), db_default=Now())
-    created_by = _person(_("created by"))
+    created_by = person(_("created by"), editable=True)
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
-    published_by = _person(_("published by"))
+    published_by = person(_("published by"), editable=True)
 
     class Meta:
         abstract = True
