@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from scoring.engine.intent import topic_name
@@ -21,6 +20,7 @@ from segmentation.selectors.account_references import (
     accounts_by_name,
 )
 from segmentation.selectors.dependencies import rules_that_read
+from segmentation.services.keys import refuse_new_key
 
 _LOCK = 73_011
 MOST_KEYWORDS = 200
@@ -138,23 +138,7 @@ def save_topic(*, topic: IntentTopic | None = None, **values: Any) -> IntentTopi
         values["keywords"] = clean_keywords(values["keywords"])
     row = topic or IntentTopic()
     if topic is None:
-        key = values.get("key")
-        if not isinstance(key, str) or not key or slugify(key) != key:
-            raise InvalidValueError(
-                _("“%(value)s” cannot be the key of a topic."),
-                code="bad_key",
-                field="key",
-                value=key,
-                remedy=_("Use up to 60 small letters, digits and hyphens."),
-            )
-        if IntentTopic.objects.filter(key=key).exists():
-            raise ConflictError(
-                _("There is a topic “%(value)s” already."),
-                code="key_taken",
-                field="key",
-                value=key,
-                remedy=_("Choose another key."),
-            )
+        refuse_new_key(IntentTopic, values.get("key"))
     changed = {name: value for name, value in values.items() if topic is None or getattr(topic, name) != value}
     for name, value in changed.items():
         setattr(row, name, value)

@@ -9,12 +9,12 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ConflictError, InvalidValueError, closest
 from segmentation.models import Play, PlaySuggestion, Segment
 from segmentation.selectors.segments import current_segment_history, memberships_at, version_in_force
+from segmentation.services.keys import refuse_new_key
 from segmentation.services.merging.relations import Merging
 from segmentation.services.users import Actor, author
 
@@ -44,7 +44,7 @@ def save_play(*, play: Play | None = None, now: dt.datetime | None = None, **val
     """
     row = play or Play()
     if play is None:
-        _refuse_key(values.get("key"))
+        refuse_new_key(Play, values.get("key"))
     unknown = [name for name in values if name not in (*FIELDS, *(() if play else ("key",)))]
     if unknown:
         raise InvalidValueError(
@@ -80,25 +80,6 @@ def save_play(*, play: Play | None = None, now: dt.datetime | None = None, **val
         ) from None
     row.save()
     return row
-
-
-def _refuse_key(key: Any) -> None:
-    if not isinstance(key, str) or not key or len(key) > 60 or slugify(key) != key:
-        raise InvalidValueError(
-            _("“%(value)s” cannot be the key of a play."),
-            code="bad_key",
-            field="key",
-            value=key,
-            remedy=_("Use up to 60 small letters, digits and hyphens."),
-        )
-    if Play.objects.filter(key=key).exists():
-        raise ConflictError(
-            _("There is a play “%(value)s” already."),
-            code="key_taken",
-            field="key",
-            value=key,
-            remedy=_("Choose another key."),
-        )
 
 
 @transaction.atomic

@@ -6,7 +6,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.engine.documents import rule_problems
@@ -15,28 +14,14 @@ from segmentation.errors import ConflictError, InvalidValueError, NotFoundError,
 from segmentation.models import Account, IcpAnswer, IcpItem, IcpProfile, IcpVersion
 from segmentation.ready_made import ITEMS
 from segmentation.selectors.profiles import items_of, profile_document
+from segmentation.services.keys import refuse_new_key
 from segmentation.services.users import Actor, author
 
 
 @transaction.atomic
 def create_profile(*, key: str, name: str, description: str = "", user: Actor = None) -> IcpVersion:
-    """A new profile with an empty draft. Raises InvalidValueError for a key that cannot be used."""
-    if not key or slugify(key) != key or len(key) > 60:
-        raise InvalidValueError(
-            _("“%(value)s” cannot be the key of a profile."),
-            code="bad_key",
-            field="key",
-            value=key,
-            remedy=_("Use up to 60 small letters, digits and hyphens."),
-        )
-    if IcpProfile.objects.filter(key=key).exists():
-        raise InvalidValueError(
-            _("There is a profile “%(value)s” already."),
-            code="key_taken",
-            field="key",
-            value=key,
-            remedy=_("Choose another key."),
-        )
+    """A new profile with an empty draft. Raises InvalidValueError or ConflictError for a key that cannot be used."""
+    refuse_new_key(IcpProfile, key)
     profile = IcpProfile.objects.create(key=key, name=name or key, description=description)
     return IcpVersion.objects.create(profile=profile, number=1, created_by=author(user))
 

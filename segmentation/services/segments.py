@@ -7,7 +7,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import Max
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.engine.documents import rule_problems
@@ -17,6 +16,7 @@ from segmentation.models import Job, Segment, SegmentMembership, SegmentReview, 
 from segmentation.selectors.dependencies import loop_of, rules_that_read
 from segmentation.selectors.segments import find_segment, rules_of, version_in_force
 from segmentation.services.jobs import request_job
+from segmentation.services.keys import new_key_problem
 from segmentation.services.users import Actor, author
 
 _LOCK = 73_002
@@ -153,27 +153,8 @@ def _loop_error(loop: list[str], field: str) -> ProblemError:
 
 def key_problems(key: Any) -> list[ProblemError]:
     """What keeps a key from being that of a new segment."""
-    if not isinstance(key, str) or not key or slugify(key) != key or len(key) > 60:
-        return [
-            InvalidValueError(
-                _("“%(value)s” cannot be the key of a segment."),
-                code="bad_key",
-                field="key",
-                value=key,
-                remedy=_("Use up to 60 small letters, digits and hyphens."),
-            )
-        ]
-    if Segment.objects.filter(key=key).exists():
-        return [
-            ConflictError(
-                _("There is a segment “%(value)s” already."),
-                code="key_taken",
-                field="key",
-                value=key,
-                remedy=_("Choose another key."),
-            )
-        ]
-    return []
+    problem = new_key_problem(Segment, key)
+    return [problem] if problem else []
 
 
 @transaction.atomic
