@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -25,17 +26,23 @@ _FORM = re.compile(r"[\x21-\x7e]{1,200}")
 _HEADERS = ("Location", "ETag")
 
 
-def once(request: Request, work: Callable[[], Response]) -> Response | HttpResponse:
+def once(request: Request, work: Callable[[], Response], *, is_one_service: bool = False) -> Response | HttpResponse:
     """Do the work of a request in one transaction, or answer as before when its key was used.
 
     Work that raises stores nothing, its key neither: it may be tried again.
+
+    Args:
+        request: may name its key in the header.
+        work: what is done.
+        is_one_service: whether it writes by one call of a service, which is a transaction of its own. Without a key it
+            needs no other around it: a savepoint less, and its locks are given back before the answer is written.
 
     Raises:
         Problem: the key has a wrong form, or stands for another request.
     """
     key = request.headers.get(HEADER)
     if key is None:
-        with transaction.atomic():
+        with nullcontext() if is_one_service else transaction.atomic():
             return work()
     if not _FORM.fullmatch(key):
         raise Problem(

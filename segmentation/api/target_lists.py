@@ -473,7 +473,7 @@ class ListMembershipViewSet(ListMixin, StrictViewSet):
             changed = _shown_rows(self, verb(**given, user=request.user))
             return Response({"changed": MembershipSerializer.shown(changed)})
 
-        return once(request, work)
+        return once(request, work, is_one_service=True)
 
     @action(detail=False, methods=["post"])
     def add(self, request: Request) -> Response | HttpResponse:

@@ -143,9 +143,9 @@ def _codes(connection: Any, sql: str, key: str, rows: str, positions: Positions,
     comes once, with the keys of the rows that have it."""
     found = np.full(len(positions.ids), -1, dtype=np.int32)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {sql}, array_agg({key}) FROM {rows} GROUP BY 1", params or None)
+        cursor.execute(f"SELECT {sql}, array_agg({key})::text FROM {rows} GROUP BY 1", params or None)
         for value, keys in cursor.fetchall():
-            at = positions.of(np.array(keys, dtype=np.int64))
+            at = positions.of(np.fromstring(keys[1:-1], dtype=np.int64, sep=","))
             found[at[at >= 0]] = code(value)
     return found
 
@@ -188,8 +188,8 @@ def read_fields(
         }
     changes = changes or read_changes(connection, accounts, some)
     events = Positions(changes.event)
-    past = "segmentation_accountevent e WHERE e.pgh_obj_id = ANY (%s)"
-    changed = [accounts[np.unique(changes.at)].tolist()]
+    past = "segmentation_accountevent e WHERE e.pgh_obj_id = ANY (%s::int8[])"
+    changed = [f"{{{','.join(map(str, accounts[np.unique(changes.at)].tolist()))}}}"]
     lists = [place for place, field in enumerate(fields) if field.type == "list"]
     merged = read_merged(connection, accounts, [fields[place].sql for place in lists], some) if lists else {}
     result = {}
