@@ -51,7 +51,7 @@ PAGES_OF_A_REP = {
 }
 
 
-MORE_QUERIES = {"profile editor": 19}  # it offers everything a rule may name, each list read once
+MORE_QUERIES = {"profile editor": 18}  # it offers everything a rule may name, each list read once
 NO_QUERIES = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "SET TRANSACTION")
 
 
