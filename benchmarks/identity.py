@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.items import Item
+from benchmarks.item import Item
 from segmentation.imports.matching import match_file
 from segmentation.models import Account, DuplicateCandidate
 from segmentation.services.duplicates import find_duplicates

@@ -161,12 +161,9 @@ def _reference(scratch: Scratch) -> int:
 
 
 def _measure(scratch: Scratch, name: str) -> dict[str, Any]:
-    from benchmarks.identity import FindDuplicates, MatchFile
     from benchmarks.items import ITEMS
-    from benchmarks.segments import SegmentCount, SegmentsRebuild
 
-    items = ITEMS | {item.name: item for item in (SegmentsRebuild, SegmentCount, FindDuplicates, MatchFile)}
-    item = items[name](scratch)
+    item = ITEMS[name](scratch)
     item.prepare()
     try:
         begin = time.perf_counter()

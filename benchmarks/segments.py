@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
-from benchmarks.items import Item
+from benchmarks.item import Item
 from journey.facts.loading import Needs, all_facts, fact_store
 from journey.selectors.segments import segment_preview
 from journey.services.memberships import update_memberships

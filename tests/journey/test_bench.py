@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
 import journey.management.commands.bench as command
-from benchmarks.items import Loaded, extended, polars_table, run_sql
+from benchmarks.alternatives import polars_table, run_sql
+from benchmarks.item import Loaded, extended
 from benchmarks.polars_journey import extended_stays, frames_of
 from benchmarks.runner import Result, verdicts, write
 from benchmarks.scratch import Scratch
