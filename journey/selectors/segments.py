@@ -355,14 +355,13 @@ def part_name(part: str) -> str:
 
 
 def _lines(account: Account, segment: Segment, result: Mapping[str, Any]) -> list[str]:
-    names = {"account": account.name, "segment": segment, "version": result["version"]}
+    at, since, until = ((result[name] or "")[:16].replace("T", " ") for name in ("at", "since", "until"))
     sentence = {
-        True: _("%(account)s is in the segment “%(segment)s” (version %(version)s)"),
-        False: _("%(account)s is not in the segment “%(segment)s” (version %(version)s)"),
-        None: _("It is not known whether %(account)s is in the segment “%(segment)s” (version %(version)s)"),
+        True: _("At %(at)s %(account)s is in the segment “%(segment)s” (version %(version)s)"),
+        False: _("At %(at)s %(account)s is not in the segment “%(segment)s” (version %(version)s)"),
+        None: _("It is not known whether at %(at)s %(account)s is in the segment “%(segment)s” (version %(version)s)"),
     }[result["member"]]
-    lines = [sentence % names]
-    since, until = ((result[name] or "")[:16].replace("T", " ") for name in ("since", "until"))
+    lines = [sentence % {"at": at, "account": account.name, "segment": segment, "version": result["version"]}]
     lines += ["  " + _("since %(since)s") % {"since": since}] if since else []
     lines += ["  " + _("until %(until)s, if nothing else happens") % {"until": until}] if until else []
     for part in result["parts"]:
