@@ -21,11 +21,22 @@ VISIT: dict[str, Any] = {"categories": ["web"]}
 SURGE = _term("intent_surge")
 # Accounts in surge are for sales: they leave what mail and advertising address.
 CALM = _term("intent_surge", negate=True)
+# Nobody spends money on who was ruled out.
+IN_PLAY = _term("flag", negate=True, flag="disqualified")
 PROSPECT, CUSTOMER = _field("relationship", "is", "prospect"), _field("relationship", "is", "customer")
 
 
 def audiences() -> list[dict[str, Any]]:
-    """The audiences, as segments."""
+    """The audiences, as segments. None of them holds disqualified accounts."""
+    return [spec | {"rules": _in_play(spec["rules"])} for spec in _audiences()]
+
+
+def _in_play(rules: dict[str, Any]) -> dict[str, Any]:
+    base = rules.get("base", {"criteria": []})
+    return rules | {"base": base | {"criteria": [*base["criteria"], IN_PLAY]}}
+
+
+def _audiences() -> list[dict[str, Any]]:
     return [
         {
             "key": "audience-dormant",

@@ -13,7 +13,7 @@ from journey.models import Suggestion, SuggestionSource
 from journey.selectors.lookalikes import attribute_names, effects_in_words
 from journey.selectors.segment_evidence import criteria_measured
 from segmentation.errors import ProblemError
-from segmentation.models import Account, AccountFlag, FlagType, ListMembership, MembershipState, Relationship
+from segmentation.models import Account, AccountFlag, ListMembership, MembershipState, Relationship
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.selectors.target_lists import find_by_key
 
@@ -45,7 +45,7 @@ def _rows_on(source: SuggestionSource) -> QuerySet[ListMembership]:
 def never_suggested(source: SuggestionSource) -> set[int]:
     """Accounts on the list already, disqualified as such, partners and competitors."""
     there = _rows_on(source).filter(state__in=HOLDING_STATES).values_list("account", flat=True)
-    flagged = AccountFlag.objects.filter(flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)
+    flagged = AccountFlag.objects.disqualifying()
     return {*there, *flagged.values_list("account", flat=True), *not_compared()}
 
 

@@ -22,7 +22,7 @@ from segmentation.admin.custom_fields import CustomFieldsForm, CustomFieldsMixin
 from segmentation.admin.flags import AccountFlagInline, DisqualifyMixin
 from segmentation.admin.identity import MergeTwoMixin
 from segmentation.admin.target_lists import AddToListMixin, ListMembershipInline
-from segmentation.models import Account, AccountFlag, Contact, FlagType, ListMembership, SalesTeam, TargetList
+from segmentation.models import Account, AccountFlag, Contact, ListMembership, SalesTeam, TargetList
 from segmentation.models.choices import MEMBER_STATES
 from segmentation.selectors.access import visible_to
 from segmentation.selectors.hierarchy import ancestors
@@ -44,9 +44,7 @@ class DisqualifiedFilter(RadioFilter):
         return [("yes", _("Yes")), ("no", _("No"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        flags = AccountFlag.objects.filter(
-            account=OuterRef("pk"), flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True
-        )
+        flags = AccountFlag.objects.disqualifying().filter(account=OuterRef("pk"))
         match self.value():
             case "yes":
                 return queryset.filter(Exists(flags))

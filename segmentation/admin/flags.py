@@ -163,7 +163,7 @@ class DisqualifyMixin(AskingMixin):
     def _is_disqualified(self, request: HttpRequest, object_id: Any) -> bool:
         known: dict[str, bool] = request.__dict__.setdefault("_disqualified", {})
         if str(object_id) not in known:
-            flags = AccountFlag.objects.filter(flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)
+            flags = AccountFlag.objects.disqualifying()
             known[str(object_id)] = str(object_id).isdigit() and flags.filter(account=object_id).exists()
         return known[str(object_id)]
 

@@ -30,6 +30,14 @@ class FlagType(models.Model):
         return self.name
 
 
+class AccountFlagQuerySet(models.QuerySet["AccountFlag"]):
+    """Flags, and what is often asked of them."""
+
+    def disqualifying(self) -> "AccountFlagQuerySet":
+        """Those by which an account is disqualified now, as such: on every list."""
+        return self.filter(flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)
+
+
 class AccountFlag(models.Model):
     """A flag on an account from `start_at` until `end_at` (open when empty). Ended, never deleted: history reads it."""
 
@@ -59,6 +67,8 @@ class AccountFlag(models.Model):
         related_name="+",
     )
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
+
+    objects = AccountFlagQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("account flag")

@@ -120,11 +120,7 @@ def reinstate_accounts(
     """
     at = _checked_time(at)
     locked = locked_accounts(account.pk for account in accounts)
-    ended = list(
-        AccountFlag.objects.select_for_update()
-        .filter(account__in=locked, flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)
-        .order_by("pk")
-    )
+    ended = list(AccountFlag.objects.disqualifying().select_for_update().filter(account__in=locked).order_by("pk"))
     for flag in ended:
         if flag.start_at >= at:
             raise FlagConflictError(

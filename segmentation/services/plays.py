@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ConflictError, InvalidValueError, closest
-from segmentation.models import Play, PlaySuggestion, Segment
+from segmentation.models import AccountFlag, Play, PlaySuggestion, Segment
 from segmentation.selectors.segments import current_segment_history, memberships_at, version_in_force
 from segmentation.services.keys import refuse_new_key
 from segmentation.services.merging.relations import Merging
@@ -120,17 +120,20 @@ def suggest_actions(*, now: dt.datetime) -> Suggested:
     Running it again changes nothing. An account gets one when a period of the trigger began after the play was started
     (any period, where present accounts are included) and still holds, no suggestion of the play was made since it
     began, none is live, and the last one is as old as the cool-down. So a trigger that begins again during a cool-down
-    is suggested when that has passed, if it still holds then.
+    is suggested when that has passed, if it still holds then. Nothing is to be done about accounts that are
+    disqualified: what is open lapses.
     """
     with connection.cursor() as cursor:  # one run at a time
         cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [_LOCK])
     done = Suggested()
+    disqualified = AccountFlag.objects.disqualifying().values("account")
     for play in Play.objects.select_related("trigger").order_by("pk"):
         history = current_segment_history(play.trigger)
         if history is None or history.version_id != version_in_force(play.trigger).pk:
             done.waiting += [play.key] if play.active else []
             continue
-        held = dict(memberships_at(play.trigger, now).values_list("account_id", "start_at"))
+        rows = memberships_at(play.trigger, now).exclude(account__in=disqualified)
+        held = dict(rows.values_list("account_id", "start_at"))
         lapsed = play.suggestions.filter(state=State.OPEN).exclude(account__in=list(held))
         number = lapsed.update(state=State.LAPSED, closed_at=now)
         done.lapsed |= {play.key: number} if number else {}
@@ -234,7 +237,10 @@ def _decide(
     now = timezone.now()
     keys = [row.pk for row in suggestions]
     rows = list(
-        PlaySuggestion.objects.select_for_update(of=("self",)).select_related("play", "account").filter(pk__in=keys)
+        PlaySuggestion.objects.select_for_update(of=("self",))
+        .select_related("play", "account")
+        .filter(pk__in=keys)
+        .order_by("pk")  # one order, so that two requests take turns
     )
     for row in rows:
         if row.state not in states:

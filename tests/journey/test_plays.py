@@ -18,6 +18,7 @@ from journey.selectors.segment_health import segment_health
 from journey.services.memberships import update_memberships
 from segmentation.errors import ProblemError
 from segmentation.models import Play, PlaySuggestion, SalesTeam, Segment
+from segmentation.services.flags import disqualify_accounts, reinstate_accounts
 from segmentation.services.merging import merge_accounts
 from segmentation.services.plays import (
     accept_suggestions,
@@ -112,6 +113,24 @@ def test_accounts_that_were_there_before_the_start_count_only_where_asked(visite
     restarted = save_play(play=late, active=True, now=day(11))
     assert restarted.started_at == day(11)
     assert suggest_actions(now=day(11)).made == {}
+
+
+def test_nothing_is_suggested_about_an_account_while_it_is_disqualified(visited):
+    acme, other = account(), account()
+    for one in (acme, other):
+        activity(one, "page_view", 5)
+    update_memberships()
+    play(cool_down_days=0)
+    suggest_actions(now=day(5))
+    disqualify_accounts(accounts=[acme], reason="bankrupt", at=day(6))
+    assert suggest_actions(now=day(7)).lapsed == {"call": 1}
+    assert [state for state, _made in states(acme)] == ["lapsed"]
+    assert [state for state, _made in states(other)] == ["open"]
+    activity(acme, "page_view", 30)
+    update_memberships()
+    assert suggest_actions(now=day(30)).made == {}
+    reinstate_accounts(accounts=[acme])
+    assert suggest_actions(now=day(31)).made == {"call": 1}
 
 
 def test_while_new_rules_are_not_worked_out_nothing_is_suggested_and_nothing_lapses(visited):
@@ -298,6 +317,9 @@ def test_dormant_accounts_are_those_that_visited_and_stopped():
     update_memberships()
     assert [(row[0], row[2]) for row in periods("audience-dormant")] == [(acme.pk, day(100))]
     assert never.pk not in {row[0] for row in periods("audience-dormant")}
+    disqualify_accounts(accounts=[acme], reason="bankrupt", at=day(110))
+    update_memberships()
+    assert [(row[0], *row[2:4]) for row in periods("audience-dormant")] == [(acme.pk, day(100), day(110))]
 
 
 @pytest.fixture

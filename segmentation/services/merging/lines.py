@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 
 from segmentation.identity.lines import Stretch, one_line
-from segmentation.models import AccountFlag, DisqualificationRequest, FlagType, ListMembership, MembershipState
+from segmentation.models import AccountFlag, DisqualificationRequest, ListMembership, MembershipState
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.services.merging.relations import Merging
 from segmentation.services.target_lists import end_memberships
@@ -37,9 +37,7 @@ def join_flags(merging: Merging) -> None:
 def join_memberships(merging: Merging) -> None:
     """Of two states on one list the active one counts. A disqualification in force ends what is left."""
     _join(ListMembership, "target_list_id", lambda row: _RANKS[row.state], merging)
-    flag = AccountFlag.objects.filter(
-        account=merging.survivor, flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True
-    ).first()
+    flag = AccountFlag.objects.disqualifying().filter(account=merging.survivor).first()
     holding = ListMembership.objects.filter(
         account=merging.survivor, end_at__isnull=True, state__in=HOLDING_STATES
     ).exists()

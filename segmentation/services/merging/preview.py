@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils.translation import gettext as _t
 
-from segmentation.models import Account, AccountFlag, CustomField, FlagType, ListMembership
+from segmentation.models import Account, AccountFlag, CustomField, ListMembership
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.services.merging.fields import CUSTOM, TAKEABLE
 from segmentation.services.merging.relations import Leave, SetAside, relations
@@ -105,7 +105,7 @@ def _shown(name: str, account: Account) -> str:
 
 def _warnings(first: Account, second: Account) -> list[str]:
     texts = []
-    flags = AccountFlag.objects.filter(flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)
+    flags = AccountFlag.objects.disqualifying()
     disqualified = dict(flags.filter(account__in=[first, second]).values_list("account", "reason"))
     holding = ListMembership.objects.filter(end_at__isnull=True, state__in=HOLDING_STATES)
     for account, other in ((first, second), (second, first)):

@@ -11,7 +11,6 @@ from segmentation.models import (
     Account,
     AccountFlag,
     DisqualificationRequest,
-    FlagType,
     ListMembership,
     MembershipState,
     SalesTeam,
@@ -47,11 +46,7 @@ def is_in_force(row: ListMembership | None, states: Collection[str]) -> bool:
 
 def refuse_flagged(accounts: dict[int, Account]) -> None:
     """Raise MembershipConflictError when an account is disqualified as such."""
-    flag = (
-        AccountFlag.objects.filter(account__in=accounts, flag_type__key=FlagType.DISQUALIFIED, end_at__isnull=True)
-        .order_by("account_id")
-        .first()
-    )
+    flag = AccountFlag.objects.disqualifying().filter(account__in=accounts).order_by("account_id").first()
     if flag:
         raise MembershipConflictError(
             _("%(value)s is disqualified: %(reason)s"),
