@@ -11,3 +11,12 @@ def _own_files(settings, tmp_path: Path) -> None:
     settings.FACTS_DIR = tmp_path / "facts"
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_memory(monkeypatch) -> None:
+    """Begin without facts in the memory of the process; what is touched is read again at once, however slow it is."""
+    from journey.selectors import memory
+
+    memory.forget()
+    monkeypatch.setattr(memory, "MOST_OF_THE_TIME", 1e9)

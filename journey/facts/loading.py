@@ -181,6 +181,34 @@ def rule_facts(connection: Any, needs: Needs, only: Int64s | None = None) -> Ite
     )
 
 
+def standing_facts(connection: Any, needs: Needs, store: FactStore | None = None) -> Facts:
+    """All that is known of all accounts but their activities, which only say when each history begins.
+
+    Call within one transaction of isolation level REPEATABLE READ.
+    """
+    store = store or fact_store("account")
+    classes = store.refresh(connection).classes
+    entities = read_entities(connection, "account")
+    tables = _small_tables(connection, "account", entities, needs.with_start(), some=False)
+    first = np.full(len(entities), FAR_FUTURE)
+    positions = Positions(entities.ids)
+    for batch in store.batches(classes, np.sort(entities.ids)):
+        first[positions.of(batch.owners)] = _first(batch.table.rows, batch.table.time)
+    return _facts("account", entities, tables, first)
+
+
+def part_of(facts: Facts, chosen: Any) -> Facts:
+    """The facts of some of the entities, for facts without activities."""
+    rows = np.flatnonzero(chosen)
+    return Facts(
+        ids=facts.ids[rows],
+        accounts=facts.accounts[rows],
+        start=facts.start[rows],
+        start_assumed=facts.start_assumed[rows],
+        tables={name: _picked(table, rows) for name, table in facts.tables.items()},
+    )
+
+
 def _batches(
     store: FactStore, classes: Any, unit: str, entities: Entities, tables: dict[str, Any], positions: Positions
 ) -> Iterator[Facts]:
@@ -273,12 +301,17 @@ def _activities_of(entities: Entities, unit: str, owners: Int64s, table: Activit
     return replace(table, rows=pick(table.rows, index))
 
 
-def _facts(unit: str, entities: Entities, tables: dict[str, Any]) -> Facts:
-    """A history begins at the earlier of the entity's creation and its first fact (of a deal: its first change)."""
+def _facts(unit: str, entities: Entities, tables: dict[str, Any], active: Int64s | None = None) -> Facts:
+    """A history begins at the earlier of the entity's creation and its first fact (of a deal: its first change).
+
+    active: when the first activity of each was, where `tables` does not hold activities.
+    """
     first = np.full(len(entities), FAR_FUTURE)
     if DEALS in tables:
         first = _first(tables[DEALS].rows, tables[DEALS].time)
-    if unit != "opportunity":
+    if active is not None:
+        first = np.minimum(first, active)
+    elif unit != "opportunity":
         first = np.minimum(first, _first(tables[ACTIVITIES].rows, tables[ACTIVITIES].time))
     return Facts(
         ids=entities.ids,

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.db import connection
 
 from journey.engine.kinds.stage import STAGES
 from journey.facts.known import known_at as facts_known_at
 from journey.facts.loading import Needs, all_facts
 from journey.models import Journey
 from journey.selectors.funnel_data import history_data
+from journey.selectors.memory import present_facts
 from journey.selectors.segments import closure
 from journey.selectors.versions import shown_version
 from scoring.facts.store import FactStore
@@ -24,30 +26,29 @@ from segmentation.engine.memberships import SEGMENTS, SegmentRules, membership_s
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.selectors.segments import versions_in_force
-from segmentation.services.snapshots import one_snapshot
 
 
 @contextmanager
 def dated_facts(
     criteria: Iterable[Criterion], known_at: dt.datetime | None = None, only: Int64s | None = None
 ) -> Iterator[tuple[Any, Iterator[Facts]]]:
-    """The connection, and batches of the facts criteria read, each history from its beginning.
+    """A connection, and batches of the facts criteria that read no activities ask for, each history from its beginning.
 
     known_at: what was recorded later is left out, and the stages and segments the criteria read are worked out anew
-    from what was known; None: the histories in force. only: accounts with these primary keys.
+    from what was known; None: the histories in force. only: accounts with these primary keys. Facts of
+    today are one batch, from the memory of the process as long as nothing changes.
     """
     criteria = list(criteria)
     if known_at is None:
-        with one_snapshot() as connection:
-            yield connection, all_facts(connection, "account", Needs.of_criteria(criteria).with_start(), only)
+        yield connection, iter([present_facts(Needs.of_criteria(criteria), only)])
         return
     segments = closure(versions_in_force(), Needs.of_criteria(criteria).segments)
     needs = Needs.of_criteria([*criteria, *(one for segment in segments for one in segment.criteria())])
     stays = _stays_known(needs.stages, known_at)
     needs = replace(needs, tables=needs.tables - {STAGES, SEGMENTS}, segments=(), stages=()).with_start()
-    with facts_known_at(known_at) as connection, tempfile.TemporaryDirectory(prefix="known-") as folder:
-        batches = all_facts(connection, "account", needs, only, FactStore(Path(folder), "account"))
-        yield connection, (_with_histories(facts, segments, stays) for facts in batches)
+    with facts_known_at(known_at) as reading, tempfile.TemporaryDirectory(prefix="known-") as folder:
+        batches = all_facts(reading, "account", needs, only, FactStore(Path(folder), "account"))
+        yield reading, (_with_histories(facts, segments, stays) for facts in batches)
 
 
 Stays = tuple[Int64s, Int64s, Int64s, Int64s]  # account, start, end, number of the stage

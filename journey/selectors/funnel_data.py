@@ -6,10 +6,7 @@ again when facts were touched since; where facts arrive all the time, not more o
 
 import datetime as dt
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +22,8 @@ from journey.facts.known import known_at as facts_known_at
 from journey.facts.known import known_stays
 from journey.facts.stays import funnel_of, funnel_order, read_stays
 from journey.models import History, JourneyVersion, Stage
+from journey.selectors.memory import Memory
+from journey.selectors.memory import forget as forget_present
 from journey.selectors.versions import version_rules
 from segmentation.engine.facts import Periods
 from segmentation.engine.steps import Int64s
@@ -32,21 +31,9 @@ from segmentation.facts.accounts import Changes, read_changes
 from segmentation.facts.arrays import Positions
 from segmentation.facts.target_lists import read_memberships
 from segmentation.models.choices import MEMBER_STATES
-from segmentation.selectors.touches import current_snapshot, touched_since
 from segmentation.services.snapshots import one_snapshot
 
 KEPT = 4  # histories in the memory of a process
-MOST_OF_THE_TIME = 0.05  # spent on reading again while facts arrive
-
-
-@dataclass
-class _Held:
-    """Something read from the database, the snapshot it was read in, and what that took."""
-
-    value: Any
-    snapshot: str
-    read_at: float
-    seconds: float
 
 
 @dataclass
@@ -59,8 +46,12 @@ class HistoryData:
     table: StayTable
     history: History | None
     known_at: dt.datetime | None = None
-    _held: dict[Any, _Held] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _memory: Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        known_at = self.known_at
+        # What was known at a moment does not change, but for deletions.
+        self._memory = Memory() if known_at is None else Memory(lambda: facts_known_at(known_at), is_fixed=True)
 
     @property
     def unit(self) -> str:
@@ -68,18 +59,18 @@ class HistoryData:
 
     def dimension(self, dimension: Dimension) -> Coded:
         """The values of a dimension for the entities of the table."""
-        with self._lock:
-            changes: Changes = self._read("changes", lambda c: read_changes(c, self.table.owners, some=False))
-            found: Coded = self._read(
+        with self._memory.lock:
+            changes: Changes = self._memory.read("changes", lambda c: read_changes(c, self.table.owners, some=False))
+            found: Coded = self._memory.read(
                 ("dimension", dimension.key),
                 lambda c: coded(dimension, Source(c, self.table, changes)),
-                self._held["changes"].snapshot,  # what changed after that is not in it, however late it was read
+                self._memory.snapshot("changes"),  # what changed after that is not in it, however late it was read
             )
             return found
 
     def deals(self) -> DealValues:
         """All deals with their changes."""
-        found: DealValues = self._read("deals", read_deal_values)
+        found: DealValues = self._memory.read("deals", read_deal_values)
         return found
 
     def memberships(self) -> tuple[Periods, dict[tuple[str, str], int], Int64s]:
@@ -91,39 +82,13 @@ class HistoryData:
             numbers = {pair: number for number, pair in enumerate(pairs)}
             return periods, numbers, Positions(accounts).of(self.table.accounts)
 
-        found: tuple[Periods, dict[tuple[str, str], int], Int64s] = self._read("lists", read)
+        found: tuple[Periods, dict[tuple[str, str], int], Int64s] = self._memory.read("lists", read)
         return found
 
     def member_kinds(self, key: str) -> Int64s:
         """The numbers of the states that make a target account of a list."""
         numbers = self.memberships()[1]
         return np.array([numbers[key, str(state)] for state in MEMBER_STATES if (key, str(state)) in numbers])
-
-    def _read(self, key: Any, read: Callable[[Any], Any], snapshot: str | None = None) -> Any:
-        """What is held under a key, read again if facts were touched. snapshot: an older one that it also rests on."""
-        with self._lock:
-            held = self._held.get(key)
-            if held is not None and self._is_good(held):
-                return held.value
-            begin = time.monotonic()
-            with self._connection() as reading:
-                seen = current_snapshot(reading)
-                value = read(reading)
-            self._held[key] = _Held(value, snapshot or seen, time.monotonic(), time.monotonic() - begin)
-            return value
-
-    def _is_good(self, held: _Held) -> bool:
-        if self.known_at is not None:
-            return True  # what was known then does not change, but for deletions
-        if (time.monotonic() - held.read_at) * MOST_OF_THE_TIME < held.seconds:
-            return True
-        touched = touched_since(connection, held.snapshot)
-        return not touched.everything and not len(touched)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        with one_snapshot() if self.known_at is None else facts_known_at(self.known_at) as reading:
-            yield reading
 
 
 _cache: OrderedDict[Any, HistoryData] = OrderedDict()
@@ -183,6 +148,7 @@ def history_data(version: JourneyVersion, known_at: dt.datetime | None = None) -
 
 def forget() -> None:
     """Empty the memory; the next question reads again."""
+    forget_present()
     with _cache_lock:
         _cache.clear()
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from journey.engine.metrics.survival import Floats
 from journey.engine.metrics.table import Bools
-from journey.facts.deal_values import DealsAt, DealValues, read_deal_values
+from journey.facts.deal_values import DealsAt, DealValues
 from journey.facts.loading import Needs, rule_facts
 from journey.models import Opportunity, OpportunityChange
 from journey.selectors.customers import CUSTOMER
 from journey.selectors.explanations import instant_of
+from journey.selectors.memory import present_deals, present_facts
 from scoring.engine.activities import ACTIVITIES, ActivityTable
 from scoring.models import Activity
 from segmentation.engine.resolve import jit, rule_steps
@@ -31,6 +32,7 @@ from segmentation.selectors.access import visible_accounts
 from segmentation.services.snapshots import one_snapshot
 
 WEB = "web"  # category of activities on the website
+_ACTIVITIES = Needs(frozenset({ACTIVITIES}), frozenset(), ())
 VISIT_GAP = 30 * 60 * 1_000_000  # microseconds without activity that end a visit
 
 
@@ -149,8 +151,7 @@ class GoalFacts:
     @cached_property
     def deals(self) -> DealValues:
         """All deals."""
-        with one_snapshot() as read:
-            return read_deal_values(read)
+        return present_deals()
 
     @cached_property
     def deals_now(self) -> DealsAt:
@@ -168,17 +169,13 @@ class GoalFacts:
     def became_customer(self) -> Happened:
         """When accounts became customers for the first time, as the engine decides it."""
         rule = parse_rule(CUSTOMER)
-        accounts, times = [], []
-        with one_snapshot() as read:
-            for facts in rule_facts(read, Needs.of_rules([rule])):
-                steps = rule_steps(rule, facts)
-                yes = np.flatnonzero(steps.value == YES)
-                owner = np.searchsorted(steps.offsets, yes, side="right") - 1
-                owner, first = np.unique(owner, return_index=True)
-                dated = steps.initial[owner] != YES
-                accounts.append(facts.ids[owner[dated]])
-                times.append(steps.time[yes[first[dated]]])
-        account, time = np.concatenate(accounts), np.concatenate(times)
+        facts = present_facts(Needs.of_rules([rule]))
+        steps = rule_steps(rule, facts)
+        yes = np.flatnonzero(steps.value == YES)
+        owner = np.searchsorted(steps.offsets, yes, side="right") - 1
+        owner, first = np.unique(owner, return_index=True)
+        dated = steps.initial[owner] != YES
+        account, time = facts.ids[owner[dated]], steps.time[yes[first[dated]]]
         return Happened(account, time, np.ones(len(account)))
 
     # --- Activities ------------------------------------------------------------------------------------------------
@@ -201,7 +198,7 @@ class GoalFacts:
 
     def _tables(self, read: Any) -> Iterator[tuple[Int64s, ActivityTable]]:
         if len(self.accounts):
-            for facts in rule_facts(read, Needs.of_criteria([]).with_start(), self.accounts):
+            for facts in rule_facts(read, _ACTIVITIES, self.accounts):
                 yield facts.ids, facts.table(ACTIVITIES)
 
     @property

@@ -58,9 +58,11 @@ def surges(
 
     Only signals of the windows before the moment are read, so the answer takes no longer as history grows.
     """
+    asked = list(IntentTopic.objects.all() if topics is None else topics)
+    if not asked:
+        return {}
     accounts: QuerySet[Account] | None = visible_accounts(user)
     ids = (Account.objects.all() if accounts is None else accounts).order_by("pk").values_list("pk", flat=True)
-    asked = list(IntentTopic.objects.all() if topics is None else topics)
     facts = _facts(np.array(list(ids), dtype=np.int64), at, some=accounts is not None)
     found = {}
     for topic in asked:

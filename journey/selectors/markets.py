@@ -20,6 +20,7 @@ from journey.selectors.overview import first_shown
 from journey.selectors.segment_health import month_starts
 from journey.selectors.versions import shown_version
 from segmentation.engine.facts import Facts
+from segmentation.engine.params import one_look
 from segmentation.engine.resolve import rule_steps, values_at
 from segmentation.engine.rules import Rule, parse_rule
 from segmentation.engine.steps import UNKNOWN, YES, Bools, Int8s, Int64s
@@ -51,7 +52,8 @@ class Level:
 def market_levels() -> list[Level]:
     """All markets, from the widest to the narrowest, with their tests as rules of the engine."""
     rows = MarketLevel.objects.select_related("profile", "target_list", "segment", "journey")
-    return [_level(row) for row in rows]
+    with one_look():  # the names in the lists of choices, once for all tests
+        return [_level(row) for row in rows]
 
 
 def _level(row: MarketLevel) -> Level:

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from journey.engine.deals import LOST, WON
 from journey.engine.metrics.survival import Floats
 from journey.engine.metrics.table import Bools
-from journey.facts.deal_values import read_deal_values
+from journey.facts.loading import fact_store
 from journey.facts.stays import funnel_order
 from journey.selectors.explanations import instant_of
 from journey.selectors.intent import surges
+from journey.selectors.memory import present_deals
 from journey.selectors.money import Rates, converted, reporting_currency
-from journey.selectors.overview import first_shown, stays_at
+from journey.selectors.overview import first_shown
 from journey.selectors.segment_health import Members, members_now
-from scoring.selectors.engagement import RECENT_DAYS, interest_by_account
+from scoring.selectors.engagement import RECENT_DAYS, interest
 from segmentation.engine.priority import LEAST_KNOWN, Priority, priority, ranks
 from segmentation.engine.steps import Int64s
 from segmentation.facts.arrays import Positions
@@ -74,8 +75,7 @@ class AccountFigures:
 
     @cached_property
     def _deals(self) -> Any:
-        with one_snapshot() as read:
-            deals = read_deal_values(read)
+        deals = present_deals()
         return deals, deals.at(instant_of(self.at))
 
     @cached_property
@@ -110,10 +110,8 @@ class AccountFigures:
     @cached_property
     def interest(self) -> NDArray[np.float64]:
         """float64[3, n]: engaged seconds and hot activities of late, seconds of sales within a year."""
-        found = interest_by_account(self.at)
-        keys = np.array(list(found), dtype=np.int64)
-        rows = np.array(list(found.values()), dtype=np.float64).reshape(-1, 3)
-        return np.stack([self._spread(keys, rows[:, column]) for column in range(3)])
+        with one_snapshot() as read:
+            return interest(read, fact_store("account"), self.accounts, self.at).astype(np.float64)
 
     @cached_property
     def intent(self) -> Bools:
@@ -131,10 +129,15 @@ class AccountFigures:
             return far
         funnel = [stage.pk for stage in funnel_order(list(shown.stages)) if stage.position is not None]
         step = {pk: i / (len(funnel) - 1) for i, pk in enumerate(funnel[:-1])}
-        rows = stays_at(shown.history, self.at).filter(stage__in=step).values_list("entity_id", "stage_id")
-        pairs = np.array(list(rows), dtype=np.int64).reshape(-1, 2)
-        place = self._place.of(pairs[:, 0])
-        far[place[place >= 0]] = [step[pk] for pk in pairs[place >= 0, 1].tolist()]
+        rows = read_rows(
+            connection,
+            "SELECT entity_id, array_position(%s::int8[], stage_id)::int4 FROM journey_stageinterval"
+            " WHERE history_id = %s AND start_at <= %s AND (end_at > %s OR end_at IS NULL) AND stage_id = ANY (%s)",
+            {"account": "i8", "number": "i4"},
+            [list(step), shown.history.pk, self.at, self.at, list(step)],
+        )
+        place = self._place.of(rows["account"])
+        far[place[place >= 0]] = np.array(list(step.values()))[rows["number"][place >= 0] - 1]
         return far
 
     @cached_property

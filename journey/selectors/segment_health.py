@@ -65,8 +65,10 @@ def members_now(at: dt.datetime, user: Any = None) -> Members:
         .values_list("pk", "build", "segment__key")
     )
     visible = visible_accounts(user)
-    rows = Account.objects.all() if visible is None else visible
-    accounts = np.array(sorted(rows.order_by().values_list("pk", flat=True)), dtype=np.int64)
+    if visible is None:
+        accounts = np.sort(read_rows(connection, "SELECT id FROM segmentation_account", {"id": "i8"})["id"])
+    else:
+        accounts = np.array(sorted(visible.order_by().values_list("pk", flat=True)), dtype=np.int64)
     found = read_rows(
         connection,
         "SELECT account_id, history_id FROM segmentation_segmentmembership WHERE build_id = ANY (%s)"

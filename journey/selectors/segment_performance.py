@@ -22,9 +22,11 @@ from journey.selectors.customers import CUSTOMER
 from journey.selectors.dated_facts import dated_facts
 from journey.selectors.explanations import instant_of
 from journey.selectors.funnel import Note
+from journey.selectors.memory import present_deals
 from journey.selectors.money import Rates, converted, missing_rates, reporting_currency
 from segmentation.engine.facts import Facts
 from segmentation.engine.memberships import SEGMENTS, MembershipTable
+from segmentation.engine.params import one_look
 from segmentation.engine.resolve import rule_steps, values_at, values_of
 from segmentation.engine.rules import Rule, parse_rule
 from segmentation.engine.steps import FAR_FUTURE, NO, UNKNOWN, YES, Bools, Int8s, Int64s
@@ -281,7 +283,8 @@ class _Read:
 
 def segment_performance(query: PerformanceQuery) -> PerformanceReport:
     """The figures of every segment and of the rest. Raises JourneyError for a currency no rate leads to."""
-    groups = _groups(query)
+    with one_look():  # the names of segments and lists, once for all rules
+        groups = _groups(query)
     customer = parse_rule(CUSTOMER)
     rules = [group.rule for group in groups]
     # The last instant of the range: what happens at its end is not in it.
@@ -290,7 +293,7 @@ def segment_performance(query: PerformanceQuery) -> PerformanceReport:
     only = _visible(query.user)
     criteria = [term.criterion for rule in (*rules, customer) for term in rule.terms]
     with dated_facts(criteria, query.known_at, only) as (connection, batches):
-        deals = read_deal_values(connection)
+        deals = present_deals() if query.known_at is None else read_deal_values(connection)
         now, then = deals.at(instant_of(query.known_at or timezone.now())), deals.at(end)
         rates = Rates.stored(_currency(query.currency, deals))
         facts = _deal_facts(deals, now, then, start, end, rates)
@@ -368,8 +371,7 @@ def _look(
     for number, group in enumerate(groups):
         steps = rule_steps(group.rule, batch, known)
         if memberships and group.pk:
-            assumed = memberships.assumed_steps(group.key)
-            found.assumed[number, mine] = values_of(assumed, place[mine], moment[mine]) == YES
+            found.assumed[number, mine] = memberships.assumed_at(group.key, place[mine], moment[mine])
         found.of_deal[number, mine] = values_of(steps, place[mine], moment[mine])
         found.members[number] += int(((values_at(steps, end) == YES) & (batch.start <= end)).sum())
         at_start[number] = values_at(steps, start)[before]

@@ -2,11 +2,18 @@
 
 import datetime as dt
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, F, IntegerField, Q, Sum, When
+import numpy as np
+from django.db.models import Case, Count, F, IntegerField, Sum, When
 
+from scoring.engine.activities import Restriction
+from scoring.facts.store import FactStore
 from scoring.models import Activity, Side
+from segmentation.engine.params import DAY
+from segmentation.engine.resolve import jit
+from segmentation.engine.steps import Int64s
+from segmentation.facts.arrays import Positions
 
 RECENT_DAYS = 90
 
@@ -41,32 +48,51 @@ def recent_engagement(account_ids: Collection[int], at: dt.datetime, days: int =
     return {account: Engagement(seconds or 0, people) for account, seconds, people in rows}
 
 
-class Interest(NamedTuple):
-    """What was done for and by an account: engaged seconds and hot activities of late, and sales time over longer."""
+def interest(
+    connection: Any,
+    store: FactStore,
+    accounts: Int64s,
+    at: dt.datetime,
+    *,
+    recent_days: int = RECENT_DAYS,
+    sales_days: int = 365,
+) -> Int64s:
+    """What was done for and by accounts up to an instant, which counts: int64[3, accounts], engaged seconds and hot
+    activities of late, and the seconds sales spent over longer.
 
-    seconds: int
-    hot: int
-    sales_seconds: int
-
-
-def interest_by_account(
-    at: dt.datetime, *, recent_days: int = RECENT_DAYS, sales_days: int = 365
-) -> dict[int, Interest]:
-    """Interest of all accounts up to an instant, which counts. None within `sales_days`: not in the result.
-
-    recent_days: of engagement and hot activities, at most sales_days; sales_days: of the seconds sales spent.
+    Call within one transaction of isolation level REPEATABLE READ. store: the cache of facts by account. recent_days:
+    of engagement and hot activities; sales_days: of the seconds of sales.
     """
-    recent = Q(occurred_at__gt=at - dt.timedelta(days=recent_days))
-    rows = (
-        Activity.objects.filter(
-            account__isnull=False, occurred_at__gt=at - dt.timedelta(days=sales_days), occurred_at__lte=at
+    classes = store.refresh(connection).classes
+    hot, sales = classes.mask(Restriction(hot_only=True)), classes.mask(Restriction(sides=(str(Side.SALES),)))
+    until = _microseconds(at)
+    recent, long = (until - days * DAY for days in (recent_days, sales_days))
+    found = np.zeros((3, len(accounts)), dtype=np.int64)
+    place = Positions(accounts)
+    for batch in store.batches(classes, np.sort(accounts)):
+        table = batch.table
+        found[:, place.of(batch.owners)] = _interest(
+            table.rows.begin, table.rows.end, table.time, table.seconds, table.number, hot, sales, recent, long, until
         )
-        .order_by()
-        .values_list("account")
-        .annotate(
-            engaged=Sum(ENGAGED_SECONDS, filter=recent),
-            hot=Count("pk", filter=recent & Q(type__is_hot=True)),
-            sales=Sum(ENGAGED_SECONDS, filter=Q(type__side=Side.SALES)),
-        )
-    )
-    return {account: Interest(engaged or 0, hot, sales or 0) for account, engaged, hot, sales in rows}
+    return found
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+@jit
+def _interest(begin, end, time, seconds, number, hot, sales, recent, long, until):  # type: ignore[no-untyped-def]
+    out = np.zeros((3, len(begin)), dtype=np.int64)
+    for e in range(len(begin)):
+        for k in range(end[e] - 1, begin[e] - 1, -1):  # the newest first
+            if time[k] > until:
+                continue
+            if time[k] <= recent and time[k] <= long:
+                break
+            if time[k] > recent:
+                out[0, e] += seconds[k]
+                out[1, e] += hot[number[k]]
+            if time[k] > long and sales[number[k]]:
+                out[2, e] += seconds[k]
+    return out

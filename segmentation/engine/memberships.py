@@ -78,24 +78,32 @@ class MembershipTable:
             *_period_steps(p.rows.begin, p.rows.end, p.start, p.end, p.kind, 2 * self.keys.index(key), most),
         )
 
-    def assumed_steps(self, key: str) -> Steps:
-        """While the entities are members of a segment by a stored membership whose beginning rests on an assumption."""
-        n = len(self.periods.rows.begin)
+    def assumed_at(self, key: str, entity: Int64s, instant: Int64s) -> Bools:
+        """Which pairs of an entity and an instant lie in a stored membership whose beginning rests on an assumption."""
         if key not in self.keys or self.assumed is None:
-            return constant(np.full(n, NO, dtype=np.int8))
-        p = self.periods
-        wanted = 2 * self.keys.index(key)
-        kind = np.where(self.assumed & (p.kind == wanted), wanted, -1).astype(np.int32)
-        most = 2 * int((p.rows.end - p.rows.begin).sum())
-        return Steps(
-            np.zeros(n, dtype=np.int8), *_period_steps(p.rows.begin, p.rows.end, p.start, p.end, kind, wanted, most)
+            return np.zeros(len(entity), dtype=np.bool_)
+        p, wanted = self.periods, 2 * self.keys.index(key)
+        found: Bools = _assumed_at(
+            p.rows.begin, p.rows.end, p.start, p.end, p.kind, self.assumed, wanted, entity, instant
         )
+        return found
 
 
 def nobody(n: int) -> MembershipTable:
     """A table without stored memberships, for segments evaluated together."""
     zeros, none = np.zeros(n, dtype=np.int64), np.empty(0, dtype=np.int64)
     return MembershipTable(Periods(Rows(zeros, zeros), none, none, np.empty(0, dtype=np.int32)))
+
+
+@jit
+def _assumed_at(begin, end, start, stop, kind, assumed, wanted, entity, instant):  # type: ignore[no-untyped-def]
+    out = np.zeros(len(entity), dtype=np.bool_)
+    for i in range(len(entity)):
+        for k in range(begin[entity[i]], end[entity[i]]):
+            if kind[k] == wanted and assumed[k] and start[k] <= instant[i] and instant[i] < stop[k]:
+                out[i] = True
+                break
+    return out
 
 
 @jit

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from journey.errors import JourneyError
 from journey.models import Cost, ExchangeRate, Journey, Opportunity, OpportunityChange
-from journey.selectors import funnel_data
 from journey.selectors.funnel import funnel, funnel_query
 from journey.selectors.journeys import find_journey
 from journey.services.replay import replay
@@ -28,10 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_the_journeys(monkeypatch):
+def _settings_of_the_journeys():
     worlds.install()
-    # However slow the machine, what was touched is read again at once.
-    monkeypatch.setattr(funnel_data, "MOST_OF_THE_TIME", 1e9)
 
 
 def ask(start=0, end=365, as_of=365, **more):

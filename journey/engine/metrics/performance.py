@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -126,6 +127,7 @@ def spread(values: Floats) -> Spread:
     return Spread(n, float(ordered.mean()), float(np.median(ordered)), low, high)
 
 
+@cache
 def _rank(n: int) -> int:
     """The largest j with P(B < j) <= 2.5 % for B binomial of n and 1/2; 0 when there is none."""
     if n > 1000:  # normal approximation with continuity correction; the exact sum takes huge numbers

@@ -378,7 +378,7 @@ def _store(source: SuggestionSource, found: _Found, at: dt.datetime) -> SourceRe
     chosen = list(_waiting(found.candidates, decided, source.most))
     # An account that was merged or deleted since it was read.
     there = set(Account.objects.filter(pk__in=[one.account for one, _e in chosen]).values_list("pk", flat=True))
-    new, changed, kept, back = [], [], set(), 0
+    new, stayed, back, kept = [], [], [], set()
     for place, (candidate, evidence) in enumerate((c for c in chosen if c[0].account in there), start=1):
         score = Decimal(str(candidate.score))
         row = rows.get(candidate.account)
@@ -388,13 +388,16 @@ def _store(source: SuggestionSource, found: _Found, at: dt.datetime) -> SourceRe
             new.append(Suggestion(source=source, account_id=candidate.account, **fresh))
             continue
         if row.state != State.OPEN:
-            back += 1
             row.state, row.found_at, row.note = State.OPEN, at, ""
             row.decided_by, row.decided_at, row.reason, row.target_list = None, None, None, None
+            back.append(row)
+        else:
+            stayed.append(row)
         row.place, row.score, row.evidence = place, score, evidence
-        changed.append(row)
-    names = ["state", "found_at", "note", "decided_by", "decided_at", "reason", "target_list"]
-    Suggestion.objects.bulk_update(changed, [*names, "place", "score", "evidence"], batch_size=500)
+    found_now = ["place", "score", "evidence"]
+    decision = ["state", "found_at", "note", "decided_by", "decided_at", "reason", "target_list"]
+    Suggestion.objects.bulk_update(stayed, found_now, batch_size=500)
+    Suggestion.objects.bulk_update(back, [*decision, *found_now], batch_size=500)
     Suggestion.objects.bulk_create(new)
     gone = [row.pk for pk, row in rows.items() if row.state == State.OPEN and pk not in kept]
     Suggestion.objects.filter(pk__in=gone).delete()
@@ -404,7 +407,7 @@ def _store(source: SuggestionSource, found: _Found, at: dt.datetime) -> SourceRe
         accounts=found.accounts,
         found=len(found.candidates),
         new=len(new),
-        back=back,
+        back=len(back),
         gone=len(gone),
         open=len(kept),
         declined=declined,
