@@ -81,3 +81,18 @@ class FunnelFirstTime(FunnelCold):
 
     def run(self) -> FunnelReport:
         return funnel(funnel_question(self.slowest))
+
+
+class FunnelNewHeatMap(FunnelCold):
+    """A breakdown by two fields that have not been read yet, with the history in memory."""
+
+    name = "funnel_new_heat_map"
+    fields = ("industry", "country")
+
+    def prepare(self) -> None:
+        funnel(funnel_question(*self.fields))  # loads the compiled code
+        forget()
+        funnel(funnel_question())
+
+    def run(self) -> FunnelReport:
+        return funnel(funnel_question(*self.fields))

@@ -2,7 +2,7 @@
 
 from benchmarks.alternatives import Polars, SqlWindowFunctions
 from benchmarks.fit import Assess, Assess100Changed, ChecklistCounts
-from benchmarks.funnels import FunnelBreakdown, FunnelCold, FunnelFirstTime
+from benchmarks.funnels import FunnelBreakdown, FunnelCold, FunnelFirstTime, FunnelNewHeatMap
 from benchmarks.identity import FindDuplicates, MatchFile
 from benchmarks.imports import ImportActivities, ImportMore
 from benchmarks.item import Item, extended, stored_stays
@@ -14,6 +14,18 @@ from benchmarks.replays import (
     ReplayCachedCompute,
     ReplayFull,
     ReplayInMemory,
+)
+from benchmarks.reports import (
+    Goals,
+    IntentOfTexts,
+    Lookalikes,
+    Markets,
+    MarketsCold,
+    NearMissesOfAll,
+    SegmentsPerformance,
+    SegmentsPerformanceCold,
+    SegmentsPriority,
+    SegmentsPriorityCold,
 )
 from benchmarks.scratch import Scratch
 from benchmarks.segments import SegmentCount, SegmentsRebuild
@@ -40,6 +52,17 @@ ITEMS: dict[str, type[Item]] = {
         FunnelCold,
         FunnelBreakdown,
         FunnelFirstTime,
+        FunnelNewHeatMap,
+        NearMissesOfAll,
+        Markets,
+        MarketsCold,
+        SegmentsPerformance,
+        SegmentsPerformanceCold,
+        SegmentsPriority,
+        SegmentsPriorityCold,
+        Goals,
+        Lookalikes,
+        IntentOfTexts,
         SegmentsRebuild,
         SegmentCount,
         FindDuplicates,

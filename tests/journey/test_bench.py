@@ -10,8 +10,9 @@ from django.db import OperationalError, connection
 import journey.management.commands.bench as command
 from benchmarks.alternatives import polars_table, run_sql
 from benchmarks.item import Loaded, extended
+from benchmarks.items import ITEMS
 from benchmarks.polars_journey import extended_stays, frames_of
-from benchmarks.runner import Result, verdicts, write
+from benchmarks.runner import COPY, NAMES, Result, verdicts, write
 from benchmarks.scratch import Scratch
 from benchmarks.stays import differences, read_stays
 from journey.demo.load import DemoRequest, load_demo
@@ -109,6 +110,11 @@ def test_options_that_cannot_be_used_are_named(options, words):
         call_command("bench", **options)
 
 
+def test_everything_with_a_target_is_measured():
+    assert {verdict.name for verdict in verdicts([])} <= set(NAMES)
+    assert set(NAMES) == {COPY, *ITEMS}
+
+
 def test_results_of_other_sizes_stay_in_the_file(tmp_path):
     path = tmp_path / "results.json"
     small, large = (Result("replay_full", size, [2.0, 1.0, 3.0], [0.5], 100.0) for size in (0.1, 10.0))
@@ -116,6 +122,21 @@ def test_results_of_other_sizes_stay_in_the_file(tmp_path):
     write([small.as_dict()], path)
     rows = json.loads(path.read_text())
     assert [(row["size"], row["median_seconds"]) for row in rows] == [(0.1, 2.0), (10.0, 2.0)]
+
+
+PAGES = {
+    "funnel_new_heat_map": 0.5,
+    "near_misses": 5,
+    "markets_cold": 3,
+    "markets": 1,
+    "segment_performance_cold": 3,
+    "segment_performance": 1,
+    "segment_priority_cold": 3,
+    "segment_priority": 1,
+    "goals": 3,
+    "lookalikes": 60,
+    "intent_of_texts": 10,
+}
 
 
 def test_targets_hold_at_the_limit_and_are_missed_beyond():
@@ -138,10 +159,11 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         row("segments_rebuild", 20),
         row("segment_count", 1),
         row("duplicates", 60),
+        *(row(name, seconds) for name, seconds in PAGES.items()),
     ]
     held = [verdict.holds for verdict in verdicts(at_the_limit)]
     assert held.pop(4) is None  # the import is not among them
-    assert held == [True] * 15
+    assert held == [True] * (15 + len(PAGES))
     beyond = [
         row("replay_full", 10, 3.51, 401),
         row("replay_cached_compute", 1, 0.41),
@@ -159,8 +181,9 @@ def test_targets_hold_at_the_limit_and_are_missed_beyond():
         row("segments_rebuild", 20.1),
         row("segment_count", 1.1),
         row("duplicates", 60.1),
+        *(row(name, seconds + 0.1) for name, seconds in PAGES.items()),
     ]
-    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * 16
+    assert [verdict.holds for verdict in verdicts(beyond)] == [False] * (16 + len(PAGES))
 
 
 def test_a_server_that_is_not_there_is_noticed_before_anything_is_made(monkeypatch):
