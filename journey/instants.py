@@ -1,6 +1,7 @@
 """Moments as people write them."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -38,11 +39,35 @@ def past_instant(text: str | None, field: str) -> dt.datetime:
     """As `parse_instant`, for a moment that must not lie in the future. Raises JourneyError."""
     moment = parse_instant(text, field)
     if moment > timezone.now():
-        raise JourneyError(
-            _("%(field)s: “%(value)s” lies in the future."),
-            code="future",
-            field=field,
-            value=text,
-            remedy=_("Facts are known up to now; give an earlier moment."),
-        )
+        raise _future(field, text)
     return moment
+
+
+def refuse_future(now: dt.datetime, moments: Mapping[str, dt.datetime | None]) -> None:
+    """Raise JourneyError for the first of these moments, by field, that lies in the future."""
+    for field, moment in moments.items():
+        if moment is not None and moment > now:
+            raise _future(field, moment.isoformat())
+
+
+def _future(field: str, text: str | None) -> JourneyError:
+    return JourneyError(
+        _("%(field)s: “%(value)s” lies in the future."),
+        code="future",
+        field=field,
+        value=text,
+        remedy=_("Facts are known up to now; give an earlier moment."),
+    )
+
+
+def refuse_empty_range(start: dt.datetime, end: dt.datetime, field: str = "end") -> None:
+    """Raise JourneyError for a range that holds no moment. field: what its end is called."""
+    if end <= start:
+        raise JourneyError(
+            _("The range ends before it starts, or at once: %(start)s to %(value)s."),
+            code="empty_range",
+            field=field,
+            value=end.isoformat(),
+            remedy=_("Give an end after the start. The end is not included: for one day give the day after."),
+            params={"start": start.isoformat()},
+        )

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from journey.admin.ready_made import make_ready_made
 from journey.ready_made_audiences import install_plays
 from journey.selectors.plays import play_figures
 from segmentation.admin.base import (
@@ -149,16 +150,15 @@ class PlayAdmin(KeyedAdmin):
 
     def examples_view(self, request: HttpRequest) -> HttpResponse:
         """Make the ready-made plays that are missing."""
-        if not (self.has_add_permission(request) and request.user.has_perm("segmentation.add_segment")):  # type: ignore[union-attr]
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        made, refused = install_plays(user=request.user)
-        text = ngettext("%(n)s play was made.", "%(n)s plays were made.", len(made)) % {"n": len(made)}
-        messages.success(request, text if made else gettext("All ready-made plays are there already."))
-        for key, reason in refused.items():
-            messages.warning(request, f"{key}: {reason}")
-        return HttpResponseRedirect(admin_url("segmentation_play_changelist") or "")
+        may_add_segment = request.user.has_perm("segmentation.add_segment")  # type: ignore[union-attr]
+        return make_ready_made(
+            request,
+            install_plays,
+            is_allowed=self.has_add_permission(request) and may_add_segment,
+            said=lambda n: ngettext("%(n)s play was made.", "%(n)s plays were made.", n) % {"n": n},
+            nothing_said=gettext("All ready-made plays are there already."),
+            back="segmentation_play_changelist",
+        )
 
     def suggest_view(self, request: HttpRequest) -> HttpResponse:
         """Make the suggestions that are due, by the memberships as they are."""

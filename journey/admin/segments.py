@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.admin.goal_figures import goal_row
 from journey.admin.priorities import PriorityPages
+from journey.admin.ready_made import make_ready_made
 from journey.admin.rules_editor import ProblemsError, field_values, read_body
 from journey.admin.segment_editor import editor_state, preview_of, save_document
 from journey.admin.segment_figures import overlap_rows, size_figure
@@ -173,23 +174,21 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
 
     def examples_view(self, request: HttpRequest) -> HttpResponse:
         """Make the ready-made segments that are missing."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        made, refused = install_examples(user=request.user)
-        if made:
-            text = ngettext(
-                "%(n)s segment was made. Who is in it is being worked out.",
-                "%(n)s segments were made. Who is in them is being worked out.",
-                len(made),
-            )
-            messages.success(request, text % {"n": len(made)})
-        elif not refused:
-            messages.info(request, gettext("All ready-made segments are there already."))
-        for key, reason in refused.items():
-            messages.warning(request, f"{key}: {reason}")
-        return HttpResponseRedirect(admin_url("segmentation_segment_changelist") or "")
+        return make_ready_made(
+            request,
+            install_examples,
+            is_allowed=self.has_add_permission(request),
+            said=lambda n: (
+                ngettext(
+                    "%(n)s segment was made. Who is in it is being worked out.",
+                    "%(n)s segments were made. Who is in them is being worked out.",
+                    n,
+                )
+                % {"n": n}
+            ),
+            nothing_said=gettext("All ready-made segments are there already."),
+            back="segmentation_segment_changelist",
+        )
 
     def rebuild_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for the memberships of all segments to be brought up to date."""
@@ -233,16 +232,14 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
 
     def audience_examples_view(self, request: HttpRequest) -> HttpResponse:
         """Make the ready-made audiences that are missing."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        made, refused = install_audiences(user=request.user)
-        text = ngettext("%(n)s audience was made.", "%(n)s audiences were made.", len(made)) % {"n": len(made)}
-        messages.success(request, text if made else gettext("All ready-made audiences are there already."))
-        for key, reason in refused.items():
-            messages.warning(request, f"{key}: {reason}")
-        return HttpResponseRedirect(admin_url("segmentation_segment_audiences") or "")
+        return make_ready_made(
+            request,
+            install_audiences,
+            is_allowed=self.has_add_permission(request),
+            said=lambda n: ngettext("%(n)s audience was made.", "%(n)s audiences were made.", n) % {"n": n},
+            nothing_said=gettext("All ready-made audiences are there already."),
+            back="segmentation_segment_audiences",
+        )
 
     def audience_csv_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The accounts of a segment, or the people in them, as advertising and mail tools take them."""

@@ -8,8 +8,16 @@ from rest_framework.response import Response
 
 from journey.models import CrmStage, Opportunity, OpportunityChange
 from journey.services.corrections import remove_change
-from segmentation.api.filter_fields import TextField, WholeField
-from segmentation.api.filters import ExternalIdFilter, SearchFilter, SourceSystemFilter, StrictFilter, make_filterset
+from segmentation.api.filter_fields import WholeField
+from segmentation.api.filters import (
+    AccountIdFilter,
+    ExternalIdFilter,
+    SearchFilter,
+    SourceSystemFilter,
+    StrictFilter,
+    TextFilter,
+    make_filterset,
+)
 from segmentation.api.records import FactViewSet, ListMixin, RecordViewSet, StrictViewSet
 from segmentation.api.serializers import (
     AccountReference,
@@ -29,12 +37,8 @@ OpportunityFilterSet = make_filterset(
         "search": SearchFilter(
             "name", "account__name", help_text=_("Text in the name of the deal or of its account, whatever the case.")
         ),
-        "account__external_id": StrictFilter(
-            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-        ),
-        "contact__external_id": StrictFilter(
-            "contact__external_id", "exact", TextField(), {"type": "string"}, _("External id of the main contact.")
-        ),
+        "account__external_id": AccountIdFilter(),
+        "contact__external_id": TextFilter("contact__external_id", _("External id of the main contact.")),
     },
     without={"custom": CUSTOM_REASON},
 )
@@ -51,9 +55,7 @@ OpportunityChangeFilterSet = make_filterset(
             {"type": "integer"},
             _("Account of the opportunity, by primary key."),
         ),
-        "opportunity__external_id": StrictFilter(
-            "opportunity__external_id", "exact", TextField(), {"type": "string"}, _("External id of the opportunity.")
-        ),
+        "opportunity__external_id": TextFilter("opportunity__external_id", _("External id of the opportunity.")),
     },
 )
 

@@ -13,8 +13,7 @@ from rest_framework.response import Response
 
 from journey.selectors.plays import PlayFigures, play_figures
 from segmentation.api.bodies import BodySerializer, KeyField, UserField, WholeNumber, Words, YesNo, keys_field
-from segmentation.api.filter_fields import TextField
-from segmentation.api.filters import StrictFilter, make_filterset
+from segmentation.api.filters import AccountIdFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import AccountReference, ShownSerializer
@@ -191,11 +190,7 @@ class PlaySuggestionViewSet(ListMixin, StrictViewSet):
     filterset_class = make_filterset(
         PlaySuggestion,
         keyed={"play": "key"},
-        also={
-            "account__external_id": StrictFilter(
-                "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-            )
-        },
+        also={"account__external_id": AccountIdFilter()},
         without={"note": TEXT, "decided_by": "shown"},
     )
     ordering = ("-made_at", "-id")

@@ -20,8 +20,8 @@ from journey.selectors.profile_comparisons import compare_profile_versions
 from journey.services.assessments import assess, request_assessment
 from segmentation.api.bodies import BodySerializer, KeyField, WholeNumber, Words, YesNo, accounts_field
 from segmentation.api.errors import Problem
-from segmentation.api.filter_fields import TextField, WholeField, YesNoField
-from segmentation.api.filters import StrictFilter, make_filterset
+from segmentation.api.filter_fields import WholeField, YesNoField
+from segmentation.api.filters import AccountIdFilter, StrictFilter, TextFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import AccountReference, ShownSerializer
@@ -431,14 +431,10 @@ class ProfileAnswerViewSet(ListMixin, StrictViewSet):
     filterset_class = make_filterset(
         IcpAnswer,
         also={
-            "profile": StrictFilter("profile__key", "exact", TextField(), {"type": "string"}, _("Key of the profile.")),
+            "profile": TextFilter("profile__key", _("Key of the profile.")),
             "is_current": CurrentFilter(),
-            "answered_by__username": StrictFilter(
-                "answered_by__username", "exact", TextField(), {"type": "string"}, _("Who answered.")
-            ),
-            "account__external_id": StrictFilter(
-                "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-            ),
+            "answered_by__username": TextFilter("answered_by__username", _("Who answered.")),
+            "account__external_id": AccountIdFilter(),
         },
         without={"note": "a text to read", "txid": "of the change feed; means nothing outside"},
     )
@@ -564,16 +560,12 @@ class AssessmentViewSet(ListMixin, StrictViewSet):
     filterset_class = make_filterset(
         IcpAssessment,
         also={
-            "profile": StrictFilter(
-                "version__profile__key", "exact", TextField(), {"type": "string"}, _("Key of the profile.")
-            ),
+            "profile": TextFilter("version__profile__key", _("Key of the profile.")),
             "version__number": StrictFilter(
                 "version__number", "exact", WholeField(), {"type": "integer"}, _("Number of the version.")
             ),
             "as_of": AsOfFilter("made_at", "ended_at"),
-            "account__external_id": StrictFilter(
-                "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-            ),
+            "account__external_id": AccountIdFilter(),
         },
         without={
             "reasons": "shown",

@@ -35,8 +35,7 @@ from segmentation.api.bodies import (
     rows_of,
 )
 from segmentation.api.errors import Problem
-from segmentation.api.filter_fields import TextField
-from segmentation.api.filters import SearchFilter, StrictFilter, make_filterset
+from segmentation.api.filters import AccountIdFilter, SearchFilter, TextFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import AccountReference, ShownSerializer
@@ -169,12 +168,8 @@ class SuggestionViewSet(ListMixin, StrictViewSet):
         Suggestion,
         keyed={"source": "key", "target_list": "key", "reason": "key"},
         also={
-            "account__external_id": StrictFilter(
-                "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-            ),
-            "source__kind": StrictFilter(
-                "source__kind", "exact", TextField(), {"type": "string"}, _("lookalike or behaviour.")
-            ),
+            "account__external_id": AccountIdFilter(),
+            "source__kind": TextFilter("source__kind", _("lookalike or behaviour.")),
             "search": SearchFilter("account__name", "account__domain", help_text=_("Text in name or domain.")),
         },
         without={"evidence": "shown", "note": "a text to read", "decided_by": "shown"},

@@ -181,8 +181,6 @@ class Country:
     people: str = "western"
 
 
-REGIONS = ("Greater China", "APAC", "EMEA", "North America")
-
 COUNTRIES: tuple[Country, ...] = (
     Country(
         "China",

@@ -11,6 +11,13 @@ from journey.models.journeys import Journey, Stage
 from segmentation.models import IcpProfile, Segment, TargetList
 
 
+def _named(model, verbose_name, help_text):
+    """A link to what a test reads; it stays as long as a market names it."""
+    return models.ForeignKey(
+        model, models.PROTECT, null=True, blank=True, verbose_name=verbose_name, related_name="+", help_text=help_text
+    )
+
+
 @pghistory.track()
 class MarketLevel(models.Model):
     """A market: the accounts of the one before that pass a test. What is left empty means the usual: see `test`."""
@@ -41,15 +48,7 @@ class MarketLevel(models.Model):
     test = models.CharField(
         _("test"), max_length=12, choices=Test, help_text=_("What an account of the market before must be to count.")
     )
-    profile = models.ForeignKey(
-        IcpProfile,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        verbose_name=_("profile"),
-        related_name="+",
-        help_text=_("For the test of fit. Empty: the first profile."),
-    )
+    profile = _named(IcpProfile, _("profile"), _("For the test of fit. Empty: the first profile."))
     grades = models.CharField(
         _("grades"),
         max_length=10,
@@ -58,33 +57,9 @@ class MarketLevel(models.Model):
         validators=[RegexValidator(r"^A?B?C?D?$", _("Write the letters in order, such as AB."))],
         help_text=_("For the test of fit: these letters fit, such as AB."),
     )
-    target_list = models.ForeignKey(
-        TargetList,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        verbose_name=_("list"),
-        related_name="+",
-        help_text=_("For the test of lists. Empty: any target account list."),
-    )
-    segment = models.ForeignKey(
-        Segment,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        verbose_name=_("segment"),
-        related_name="+",
-        help_text=_("For the test of segments: any rule there is can be a segment."),
-    )
-    journey = models.ForeignKey(
-        Journey,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        verbose_name=_("journey"),
-        related_name="+",
-        help_text=_("For the test of stages. Empty: the journey of the start page."),
-    )
+    target_list = _named(TargetList, _("list"), _("For the test of lists. Empty: any target account list."))
+    segment = _named(Segment, _("segment"), _("For the test of segments: any rule there is can be a segment."))
+    journey = _named(Journey, _("journey"), _("For the test of stages. Empty: the journey of the start page."))
     stage = models.SlugField(
         _("stage"),
         max_length=60,

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pghistory
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from journey.models.journeys import Journey
 from segmentation.engine.lookalike import LEAST_CUSTOMERS
 from segmentation.models import Account, MembershipReason, Segment, TargetList
+from segmentation.models.people import person
 
 
 @pghistory.track(exclude=["run_at", "problem"])
@@ -208,15 +208,7 @@ class Suggestion(models.Model):
         MembershipReason, models.PROTECT, null=True, blank=True, verbose_name=_("reason"), related_name="+"
     )
     note = models.CharField(_("note"), max_length=300, blank=True, default="")
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=_("decided by"),
-        related_name="+",
-    )
+    decided_by = person(_("decided by"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 

@@ -123,11 +123,6 @@ def run_snapshots() -> list[str]:
 # --- What is stored --------------------------------------------------------------------------------------------------
 
 
-def present_assessment(version: IcpVersion, account: Account) -> IcpAssessment | None:
-    """The present fit of an account by one version, None before the first assessment."""
-    return IcpAssessment.objects.filter(version=version, account=account, ended_at__isnull=True).first()
-
-
 @dataclass(frozen=True)
 class PastFit:
     """An assessment with how long it counted: until the next one, by whichever version of the profile."""

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 from journey.facts.stays import funnel_order
+from journey.instants import refuse_empty_range
 from journey.models import JourneyVersion, Stage
 from journey.selectors.funnel_query import FunnelQuery, find_stage
 from segmentation.selectors.target_lists import find_list
@@ -86,15 +87,7 @@ def _range(query: FunnelQuery, other: With, start_name: str, end_name: str) -> t
         if moment is None:
             raise _missing(name, _("Give the first day of the other range and the day it ends before."))
     start, end = other.start or query.start, other.end or query.end
-    if end <= start:
-        raise JourneyError(
-            _("The range ends before it starts, or at once: %(start)s to %(value)s."),
-            code="empty_range",
-            field=end_name,
-            value=end.isoformat(),
-            remedy=_("Give an end after the start. The end is not included: for one day give the day after."),
-            params={"start": start.isoformat()},
-        )
+    refuse_empty_range(start, end, end_name)
     return start, end
 
 

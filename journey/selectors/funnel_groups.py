@@ -1,6 +1,6 @@
 """Whom figures are of: filters by list, by value and by right to see, and the groups they are broken down into."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,8 +247,3 @@ BANDED = frozenset(f"{prefix}{key}" for prefix in ("", "account.") for key in ("
 def graded(grade: Int8s, assumed: Bools) -> Int8s:
     """The trust of a figure in a group: assumed where either the stay or the value is."""
     return np.where(assumed, ASSUMED, grade).astype(np.int8)
-
-
-def filter_values(given: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Filters by value without those that name nothing."""
-    return {key: tuple(words) for key, words in given.items() if words}

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from journey.errors import JourneyError
 from journey.facts.dimensions import Dimension, dimensions
 from journey.facts.stays import funnel_order
+from journey.instants import refuse_empty_range, refuse_future
 from journey.models import Journey, JourneyVersion, Stage
 from journey.selectors.funnel_data import no_history
 from journey.selectors.lists import LIST_MODES
@@ -81,24 +82,8 @@ def funnel_query(
     journey without history.
     """
     now = timezone.now()
-    if end <= start:
-        raise JourneyError(
-            _("The range ends before it starts, or at once: %(start)s to %(value)s."),
-            code="empty_range",
-            field="end",
-            value=end.isoformat(),
-            remedy=_("Give an end after the start. The end is not included: for one day give the day after."),
-            params={"start": start.isoformat()},
-        )
-    for name, moment in (("as_of", as_of), ("known_at", known_at), ("cohort_at", cohort_at)):
-        if moment is not None and moment > now:
-            raise JourneyError(
-                _("%(field)s: “%(value)s” lies in the future."),
-                code="future",
-                field=name,
-                value=moment.isoformat(),
-                remedy=_("Facts are known up to now; give an earlier moment."),
-            )
+    refuse_empty_range(start, end)
+    refuse_future(now, {"as_of": as_of, "known_at": known_at, "cohort_at": cohort_at})
     if horizon_days is not None and not 0 < horizon_days <= LONGEST_HORIZON:
         raise JourneyError(
             _("A horizon of %(value)s days cannot be used."),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from journey.errors import JourneyError
 from journey.facts.stays import funnel_order
+from journey.instants import refuse_future
 from journey.models import MarketLevel, Stage
 from journey.selectors.dated_facts import dated_facts
 from journey.selectors.explanations import instant_of
@@ -128,15 +129,7 @@ def market_query(
             remedy=_("Give a number from 1 to %(most)s."),
             params={"most": MOST_MONTHS},
         )
-    for name, moment in (("as_of", as_of), ("known_at", known_at)):
-        if moment is not None and moment > now:
-            raise JourneyError(
-                _("%(field)s: “%(value)s” lies in the future."),
-                code="future",
-                field=name,
-                value=moment.isoformat(),
-                remedy=_("Facts are known up to now; give an earlier moment."),
-            )
+    refuse_future(now, {"as_of": as_of, "known_at": known_at})
     return MarketQuery(tuple(month_starts(as_of or known_at or now, months)), known_at, user)
 
 

@@ -117,13 +117,6 @@ def stays_at(history: History, as_of: dt.datetime):
     )
 
 
-def stage_at(history: History, as_of: dt.datetime, column: str = "stage_id") -> Subquery:
-    """Return an expression for rows of the journey's unit: a column of the stay each is in at a moment."""
-    # The newest stay that has begun is the one: those of an entity are seamless. One step in the index.
-    stays = StageInterval.objects.filter(history=history.pk, entity_id=OuterRef("pk"), start_at__lte=as_of)
-    return Subquery(stays.order_by("-start_at").values(column)[:1])
-
-
 def overview(
     *,
     as_of: dt.datetime | None = None,

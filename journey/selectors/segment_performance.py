@@ -17,6 +17,7 @@ from journey.engine.metrics.performance import FEW, DealFacts, Performance, Spre
 from journey.engine.metrics.rates import Interval
 from journey.errors import JourneyError
 from journey.facts.deal_values import NO_AMOUNT, DealsAt, DealValues, read_deal_values
+from journey.instants import refuse_empty_range, refuse_future
 from journey.models import ExchangeRate
 from journey.selectors.customers import CUSTOMER
 from journey.selectors.dated_facts import dated_facts
@@ -69,24 +70,8 @@ def performance_query(
 ) -> PerformanceQuery:
     """A question from words. Raises JourneyError or NotFoundError naming the parameter, its value and the remedy."""
     now = timezone.now()
-    if end <= start:
-        raise JourneyError(
-            _("The range ends before it starts, or at once: %(start)s to %(value)s."),
-            code="empty_range",
-            field="end",
-            value=end.isoformat(),
-            remedy=_("Give an end after the start. The end is not included: for one day give the day after."),
-            params={"start": start.isoformat()},
-        )
-    for name, instant in (("start", start), ("known_at", known_at)):
-        if instant is not None and instant > now:
-            raise JourneyError(
-                _("%(field)s: “%(value)s” lies in the future."),
-                code="future",
-                field=name,
-                value=instant.isoformat(),
-                remedy=_("Facts are known up to now; give an earlier moment."),
-            )
+    refuse_empty_range(start, end)
+    refuse_future(now, {"start": start, "known_at": known_at})
     if moment not in MOMENTS:
         raise JourneyError(
             _("“%(value)s” is no moment of a deal whose membership could count."),

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from journey.models import MarketLevel
-from segmentation.services.list_settings import store_row
+from segmentation.services.columns import store_row
 
 
 @transaction.atomic

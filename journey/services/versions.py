@@ -6,7 +6,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from journey.documents import write_stages
@@ -18,6 +17,7 @@ from segmentation.engine.documents import journey_problems
 from segmentation.engine.rules import JourneyRules, StageRules, Term, parse_journey
 from segmentation.errors import ProblemError
 from segmentation.selectors.dependencies import all_rules, loop_of
+from segmentation.services.keys import refuse_new_key
 from segmentation.services.users import Actor, author
 
 
@@ -55,23 +55,12 @@ def create_draft(*, journey: Journey, user: Actor = None, based_on: JourneyVersi
 def create_journey(
     *, key: str, name: str, document: Mapping[str, Any], description: str = "", user: Actor = None
 ) -> JourneyVersion:
-    """A new journey with a draft made of a document. Raises JourneyError or RuleError; nothing is stored then."""
-    if not key or slugify(key) != key or len(key) > 60:
-        raise JourneyError(
-            _("“%(value)s” cannot be the key of a journey."),
-            code="bad_key",
-            field="key",
-            value=key,
-            remedy=_("Use up to 60 small letters, digits and hyphens."),
-        )
-    if Journey.objects.filter(key=key).exists():
-        raise JourneyError(
-            _("There is a journey “%(value)s” already."),
-            code="key_taken",
-            field="key",
-            value=key,
-            remedy=_("Choose another key."),
-        )
+    """A new journey with a draft made of a document.
+
+    Raises InvalidValueError or ConflictError for the key, JourneyError or RuleError for the document; nothing is stored
+    then.
+    """
+    refuse_new_key(Journey, key)
     problems = journey_problems(document)
     if problems:
         raise problems[0]

@@ -11,8 +11,7 @@ from rest_framework.response import Response
 from scoring.models import IntentSignal, IntentTopic
 from scoring.services.intent import MOST_KEYWORDS, assign_signals, delete_topic, save_topic
 from segmentation.api.bodies import BodySerializer, Words, YesNo
-from segmentation.api.filter_fields import TextField
-from segmentation.api.filters import ExternalIdFilter, SourceSystemFilter, StrictFilter, make_filterset
+from segmentation.api.filters import AccountIdFilter, ExternalIdFilter, SourceSystemFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import FactViewSet
 from segmentation.api.serializers import (
@@ -133,9 +132,7 @@ class IntentSignalViewSet(FactViewSet):
         also={
             "external_id": ExternalIdFilter(),
             "source_system": SourceSystemFilter(),
-            "account__external_id": StrictFilter(
-                "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-            ),
+            "account__external_id": AccountIdFilter(),
         },
         without=dict.fromkeys(("recorded_at", "number", "strength", "keyword", "source", "url", "company"), NO_INDEX),
         only={"source_key": ("exact", "in"), "id": ("exact", "in")},

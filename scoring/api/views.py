@@ -7,8 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scoring.models import Activity, ActivityType
-from segmentation.api.filter_fields import TextField
-from segmentation.api.filters import ExternalIdFilter, SourceSystemFilter, StrictFilter, make_filterset
+from segmentation.api.filters import AccountIdFilter, ExternalIdFilter, SourceSystemFilter, TextFilter, make_filterset
 from segmentation.api.records import FactViewSet, ListMixin, StrictViewSet
 from segmentation.api.serializers import (
     AccountReference,
@@ -27,12 +26,8 @@ ActivityFilterSet = make_filterset(
     also={
         "external_id": ExternalIdFilter(),
         "source_system": SourceSystemFilter(),
-        "account__external_id": StrictFilter(
-            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-        ),
-        "contact__external_id": StrictFilter(
-            "contact__external_id", "exact", TextField(), {"type": "string"}, _("External id of the person.")
-        ),
+        "account__external_id": AccountIdFilter(),
+        "contact__external_id": TextFilter("contact__external_id", _("External id of the person.")),
     },
     without=dict.fromkeys(("recorded_at", "seconds", "campaign", "content", "url"), NO_INDEX),
     only={"source_key": ("exact", "in"), "outcome": ("exact", "in"), "id": ("exact", "in")},

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +19,7 @@ from segmentation.selectors.account_references import (
     accounts_by_name,
 )
 from segmentation.selectors.dependencies import rules_that_read
+from segmentation.services.columns import refuse_bad_fields
 from segmentation.services.keys import refuse_new_key
 
 _LOCK = 73_011
@@ -142,17 +142,7 @@ def save_topic(*, topic: IntentTopic | None = None, **values: Any) -> IntentTopi
     changed = {name: value for name, value in values.items() if topic is None or getattr(topic, name) != value}
     for name, value in changed.items():
         setattr(row, name, value)
-    try:
-        row.clean_fields()
-    except ValidationError as error:
-        name, texts = next(iter(error.message_dict.items()))
-        raise InvalidValueError(
-            _("“%(value)s” cannot be used here."),
-            code="invalid",
-            field=name,
-            value=values.get(name),
-            remedy=" ".join(texts),
-        ) from None
+    refuse_bad_fields(row, values)
     if changed:
         row.save()
     return row

@@ -68,6 +68,20 @@ class StrictFilter(django_filters.Filter):
         return qs.filter(**{f"{self.field_name}__{self.lookup_expr}": value})
 
 
+class TextFilter(StrictFilter):
+    """A text a column holds: exactly this, or by another lookup."""
+
+    def __init__(self, field_name: str, help_text: Any, lookup: str = "exact"):
+        super().__init__(field_name, lookup, TextField(), {"type": "string"}, help_text)
+
+
+class AccountIdFilter(TextFilter):
+    """The external id of the account a row belongs to."""
+
+    def __init__(self) -> None:
+        super().__init__("account__external_id", _("External id of the account."))
+
+
 class EmptyFilter(StrictFilter):
     """Whether a field is empty: null, or a text or list without content."""
 

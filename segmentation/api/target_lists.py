@@ -25,8 +25,8 @@ from segmentation.api.bodies import (
     keys_field,
     rows_of,
 )
-from segmentation.api.filter_fields import InstantField, TextField, YesNoField
-from segmentation.api.filters import SearchFilter, StrictFilter, make_filterset
+from segmentation.api.filter_fields import InstantField, YesNoField
+from segmentation.api.filters import AccountIdFilter, SearchFilter, StrictFilter, TextFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import AccountReference, ShownSerializer
@@ -284,12 +284,8 @@ MembershipFilterSet = make_filterset(
     also={
         "as_of": AsOfFilter(),
         "holds_place": HoldingFilter(),
-        "account__external_id": StrictFilter(
-            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-        ),
-        "rep__username": StrictFilter(
-            "rep__username", "exact", TextField(), {"type": "string"}, _("The rep, by the name they sign in with.")
-        ),
+        "account__external_id": AccountIdFilter(),
+        "rep__username": TextFilter("rep__username", _("The rep, by the name they sign in with.")),
         "search": SearchFilter("account__name", "note", help_text=_("Text in the account's name or the note.")),
     },
     without={**PERSONS, "note": "searched with “search”"},
@@ -593,11 +589,7 @@ class DisqualificationRequestViewSet(ListMixin, StrictViewSet):
     filterset_class = make_filterset(
         DisqualificationRequest,
         keyed={"target_list": "key", "team": "key", "reason": "key"},
-        also={
-            "account__external_id": StrictFilter(
-                "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-            )
-        },
+        also={"account__external_id": AccountIdFilter()},
         without={
             "note": "a text to read",
             "decision_note": "a text to read",
@@ -714,11 +706,7 @@ class SalesQuotaViewSet(SettingsViewSet):
     filterset_class = make_filterset(
         SalesQuota,
         keyed={"team": "key"},
-        also={
-            "rep__username": StrictFilter(
-                "rep__username", "exact", TextField(), {"type": "string"}, _("The rep, by the name they sign in with.")
-            )
-        },
+        also={"rep__username": TextFilter("rep__username", _("The rep, by the name they sign in with."))},
     )
     lookup_value_regex = r"\d{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")

@@ -14,8 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from segmentation.api.errors import PROBLEM_TYPES, Problem, ProblemType
-from segmentation.api.filter_fields import TextField
-from segmentation.api.filters import SearchFilter, StrictFilter, make_filterset
+from segmentation.api.filters import AccountIdFilter, SearchFilter, TextFilter, make_filterset
 from segmentation.api.problems import type_address
 from segmentation.api.records import RecordViewSet
 from segmentation.api.serializers import AccountSerializer, ContactSerializer, record_serializer, upsert_serializer
@@ -35,12 +34,8 @@ AccountFilterSet = make_filterset(
             lists=("other_names",),
             help_text=_("Text in name, other names or domain, whatever the case."),
         ),
-        "name__iexact": StrictFilter(
-            "name", "iexact", TextField(), {"type": "string"}, _("Name: exactly this, whatever the case.")
-        ),
-        "parent__external_id": StrictFilter(
-            "parent__external_id", "exact", TextField(), {"type": "string"}, _("External id of the parent company.")
-        ),
+        "name__iexact": TextFilter("name", _("Name: exactly this, whatever the case."), "iexact"),
+        "parent__external_id": TextFilter("parent__external_id", _("External id of the parent company.")),
     },
     without={"custom": CUSTOM_REASON},
 )
@@ -48,12 +43,8 @@ ContactFilterSet = make_filterset(
     Contact,
     also={
         "search": SearchFilter("name", "email", help_text=_("Text in name or mail address, whatever the case.")),
-        "email__iexact": StrictFilter(
-            "email", "iexact", TextField(), {"type": "string"}, _("Mail address, whatever the case.")
-        ),
-        "account__external_id": StrictFilter(
-            "account__external_id", "exact", TextField(), {"type": "string"}, _("External id of the account.")
-        ),
+        "email__iexact": TextFilter("email", _("Mail address, whatever the case."), "iexact"),
+        "account__external_id": AccountIdFilter(),
     },
     without={"custom": CUSTOM_REASON},
 )

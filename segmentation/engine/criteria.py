@@ -72,11 +72,6 @@ class Criterion(ABC):
         """What makes two criteria the same."""
         return (self.kind, *self.values.items())
 
-    @property
-    def params_given(self) -> dict[str, Any]:
-        """The parameters as JSON: lists for tuples."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.values.items()}
-
     @abstractmethod
     def steps(self, facts: Facts) -> Steps:
         """When the criterion holds, for every entity of the batch."""

@@ -1,6 +1,5 @@
 """Dated marks on an account set by a person or a rule, disqualification above all."""
 
-from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.db import models
@@ -10,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account
 from segmentation.models.changes import touch_triggers
+from segmentation.models.people import person
 
 
 class FlagType(models.Model):
@@ -48,24 +48,8 @@ class AccountFlag(models.Model):
     reason = models.CharField(
         _("reason"), max_length=300, help_text=_("Shown wherever the flag is the answer to “why”.")
     )
-    set_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=_("set by"),
-        related_name="+",
-    )
-    ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name=_("ended by"),
-        related_name="+",
-    )
+    set_by = person(_("set by"))
+    ended_by = person(_("ended by"))
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     objects = AccountFlagQuerySet.as_manager()

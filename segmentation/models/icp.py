@@ -1,7 +1,6 @@
 """Ideal customer profiles: versioned checklists, what people answered, and how well accounts fit."""
 
 import pgtrigger
-from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account
 from segmentation.models.changes import TransactionIdField
+from segmentation.models.people import person
 from segmentation.models.versions import DraftedVersion, draft_only_triggers, published_is_final
 
 MOST_WEIGHT = 1000
@@ -154,14 +154,7 @@ class IcpAnswer(models.Model):
         help_text=_("Yes 1, no 0; a scale 1 to 5. Empty: not known any more."),
     )
     note = models.CharField(_("description"), max_length=500, blank=True, default="")
-    answered_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("answered by"),
-        related_name="+",
-    )
+    answered_by = person(_("answered by"), editable=True)
     answered_at = models.DateTimeField(_("answered"), db_default=Now())
     txid = TransactionIdField(db_default=Func(function="pg_current_xact_id"), editable=False)
 

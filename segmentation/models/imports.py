@@ -1,9 +1,10 @@
 """How files are read, and what became of each."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from segmentation.models.people import person
 
 
 class ImportTarget(models.TextChoices):
@@ -59,14 +60,7 @@ class ImportRun(models.Model):
     spec = models.JSONField(_("mapping"), default=dict)
     report = models.JSONField(_("report"), default=dict)
     created_at = models.DateTimeField(_("created"), db_default=Now())
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("requested by"),
-        related_name="+",
-    )
+    requested_by = person(_("requested by"), editable=True)
 
     class Meta:
         verbose_name = _("import")

@@ -1,10 +1,11 @@
 """Work done in the background, with progress a person can watch."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from segmentation.models.people import person
 
 
 class Job(models.Model):
@@ -30,14 +31,7 @@ class Job(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now())
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("requested by"),
-        related_name="+",
-    )
+    requested_by = person(_("requested by"), editable=True)
     # One unfinished job for each key: a second request joins the first.
     unique_key = models.CharField(  # noqa: DJ001 - none is null: jobs without a key do not exclude each other
         max_length=200, null=True, blank=True, editable=False

@@ -1,7 +1,6 @@
 """Plays: when an account begins to do this, suggest that. The trigger is the rule of a segment."""
 
 import pghistory
-from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
@@ -10,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.accounts import Account
+from segmentation.models.people import person
 from segmentation.models.segments import Segment
 
 LONGEST_COOL_DOWN = 3650
@@ -45,15 +45,7 @@ class Play(models.Model):
     goal = models.CharField(
         _("goal"), max_length=300, blank=True, default="", help_text=_("By what you will see that it worked.")
     )
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("owner"),
-        related_name="+",
-        help_text=_("Who keeps the play up to date."),
-    )
+    owner = person(_("owner"), _("Who keeps the play up to date."), editable=True)
     cool_down_days = models.PositiveSmallIntegerField(
         _("not again for days"),
         default=30,
@@ -109,14 +101,7 @@ class PlaySuggestion(models.Model):
     made_at = models.DateTimeField(_("suggested"))
     accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        verbose_name=_("decided by"),
-        related_name="+",
-    )
+    decided_by = person(_("decided by"), editable=True)
     result = models.CharField(_("result"), max_length=12, choices=Result, blank=True, default="")
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
 

@@ -131,18 +131,3 @@ def memberships_at(segment: Segment, at: dt.datetime, state: int = SegmentMember
 def segment_members_at(segment: Segment, at: dt.datetime) -> QuerySet[Account]:
     """The accounts that are members at an instant."""
     return Account.objects.filter(pk__in=memberships_at(segment, at).values("account_id"))
-
-
-def periods_of(account_id: int) -> QuerySet[SegmentMembership]:
-    """Every period of an account in any segment, by present histories, in order of time."""
-    current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)
-    pairs = list(current.values_list("build", "pk"))
-    return (
-        SegmentMembership.objects.filter(
-            account_id=account_id,
-            build_id__in={build for build, _pk in pairs},
-            history_id__in=[pk for _build, pk in pairs],
-        )
-        .select_related("history__segment")
-        .order_by("start_at", "id")
-    )

@@ -17,7 +17,6 @@ from segmentation.models import (
     ListReview,
     MembershipReason,
     MembershipState,
-    SalesQuota,
     SalesTeam,
     TargetList,
 )
@@ -124,23 +123,6 @@ def places_held_with(team: SalesTeam, rep_id: int | None, accounts: Collection[i
         these=Count("account", distinct=True, filter=Q(account__in=list(accounts))),
     )
     return found["all"], found["these"]
-
-
-@dataclass(frozen=True)
-class Places:
-    """The places of a quota: how many there are, are held and remain (never below 0)."""
-
-    places: int
-    held: int
-
-    @property
-    def remaining(self) -> int:
-        return max(self.places - self.held, 0)
-
-
-def quota_places(quota: SalesQuota) -> Places:
-    """The places of a team's quota, or of a rep's."""
-    return Places(quota.places, places_held(quota.team, quota.rep_id))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from segmentation.errors import ConflictError, InvalidValueError, closest
 from segmentation.models import AccountFlag, Play, PlaySuggestion, Segment
 from segmentation.selectors.segments import current_segment_history, memberships_at, version_in_force
+from segmentation.services.columns import refuse_bad_fields
 from segmentation.services.keys import refuse_new_key
 from segmentation.services.merging.relations import Merging
 from segmentation.services.users import Actor, author
@@ -67,17 +67,7 @@ def save_play(*, play: Play | None = None, now: dt.datetime | None = None, **val
         )
     if row.active and not was_active:
         row.started_at = now or timezone.now()
-    try:
-        row.clean_fields(exclude=["started_at", "owner", "trigger"])
-    except ValidationError as error:
-        name, texts = next(iter(error.message_dict.items()))
-        raise InvalidValueError(
-            _("“%(value)s” cannot be used here."),
-            code="invalid",
-            field=name,
-            value=values.get(name),
-            remedy=" ".join(texts),
-        ) from None
+    refuse_bad_fields(row, values, exclude=["started_at", "owner", "trigger"])
     row.save()
     return row
 

@@ -11,7 +11,7 @@ from journey.engine.metrics.figures import Question, figures, follow
 from journey.engine.metrics.flows import cohorts, direction, entries_over_time, moves, stuck
 from journey.engine.metrics.rates import wilson
 from journey.engine.metrics.survival import bucketed, curve, estimates, packed
-from journey.engine.metrics.table import DAY, Funnel, table_of
+from journey.engine.metrics.table import DAY, Funnel, make_table
 from tests.reference import metrics as reference
 
 FOREVER = reference.FOREVER
@@ -24,6 +24,15 @@ def history(*begins, until=FOREVER):
     """Seamless stays from (stage, day) pairs."""
     ends = [*(int(day * DAY) for _s, day in begins[1:]), until]
     return [(stage, int(day * DAY), end) for (stage, day), end in zip(begins, ends, strict=True)]
+
+
+def table_of(histories):
+    """A table from stays for each entity, numbered from 1; each is its own account."""
+    rows = [(e, e, *stay, k == 0) for e, stays in enumerate(histories, start=1) for k, stay in enumerate(stays)]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    ids, accounts, stage, start, end, first = (np.array(column, dtype=np.int64) for column in columns)
+    grade = np.ones(len(ids), dtype=np.int8)
+    return make_table(ids, accounts, stage.astype(np.int16), start, end, grade, first.astype(np.bool_))
 
 
 def asked(histories, start=0, end=1000, as_of=1000, horizon=None, target=None, reached=(30, 90, 180), groups=None):

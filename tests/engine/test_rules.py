@@ -118,11 +118,11 @@ class TestCriteria:
     def test_order_and_repetition_in_a_list_make_no_other_criterion(self) -> None:
         one = make_criterion("activity_count", {"types": ["page", "demo", "page"]})
         assert one == make_criterion("activity_count", {"types": ["demo", "page"], "times": 1, "window_days": 90})
-        assert one.params_given["types"] == ["demo", "page"]
+        assert one.values["types"] == ("demo", "page")
 
-    def test_the_stored_form_gives_the_same_criterion_again(self) -> None:
+    def test_what_a_criterion_holds_gives_the_same_one_again(self) -> None:
         one = make_criterion("engaged_minutes", {"minutes": 4.1, "min_seniority": "vp", "window_days": None})
-        assert make_criterion(one.kind, one.params_given) == one
+        assert make_criterion(one.kind, one.values) == one
 
     def test_every_kind_of_engagement_knows_all_restrictions(self) -> None:
         for kind in ("engaged_minutes", "engaged_people", "activity_count", "meeting_held", "engagement_score"):

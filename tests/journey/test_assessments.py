@@ -9,7 +9,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
 from journey.selectors import edited_checklists
-from journey.selectors.assessments import assessment_details, present_assessment
+from journey.selectors.assessments import assessment_details
 from journey.selectors.profile_comparisons import compare_profile_versions, preview_checklist
 from journey.services.assessments import assess
 from journey.tasks import assess_job
@@ -26,6 +26,10 @@ from segmentation.services.profiles import (
 pytestmark = pytest.mark.django_db
 
 SOFTWARE = {"criteria": [{"kind": "field", "params": {"field": "industry", "operator": "is", "value": "Software"}}]}
+
+
+def present_assessment(version, account):
+    return IcpAssessment.objects.get(version=version, account=account, ended_at__isnull=True)
 
 
 def item(version, key, **fields):

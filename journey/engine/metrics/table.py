@@ -1,6 +1,5 @@
 """Stays of one history as compact arrays, and which stages they are stays in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,18 +96,4 @@ def make_table(
         end=np.ascontiguousarray(end, dtype=np.int64),
         grade=np.ascontiguousarray(grade, dtype=np.int8),
         first=np.ascontiguousarray(first, dtype=np.bool_),
-    )
-
-
-def table_of(histories: Sequence[Sequence[tuple[int, int, int]]], accounts: Sequence[int] | None = None) -> StayTable:
-    """A table from lists of (stage, start, end) for each entity, numbered from 1; for small cases and tests."""
-    rows = [
-        (e + 1, accounts[e] if accounts else e + 1, s, a, b, k == 0)
-        for e, h in enumerate(histories)
-        for k, (s, a, b) in enumerate(h)
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-    ids, owners, stage, start, end, first = (np.array(column, dtype=np.int64) for column in columns)
-    return make_table(
-        ids, owners, stage.astype(np.int16), start, end, np.ones(len(ids), dtype=np.int8), first.astype(np.bool_)
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
@@ -15,6 +14,7 @@ from journey.selectors.versions import published_versions
 from scoring.models import ActivityType
 from segmentation.errors import InvalidValueError
 from segmentation.models import Segment
+from segmentation.services.columns import refuse_bad_row
 from segmentation.services.segments import create_segment
 from segmentation.services.users import Actor
 
@@ -49,12 +49,7 @@ def store_source(*, values: Mapping[str, Any], source: SuggestionSource | None =
     for name, value in values.items():
         setattr(row, name, value)
     check_source(row)
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        field, texts = next(iter(error.message_dict.items()))
-        field = "" if field == "__all__" else field
-        raise InvalidValueError("%(text)s", field=field, value=values.get(field), params={"text": texts[0]}) from None
+    refuse_bad_row(row, values)
     row.save()
     return row
 
