@@ -3,8 +3,10 @@
 from django.utils.translation import gettext_lazy as _
 
 from journey.models import Cost
+from segmentation.imports.dates import Day
 from segmentation.imports.entities import EntityTarget
-from segmentation.imports.fields import Choice, Day, Fault, Field, Key, Number, Text
+from segmentation.imports.faults import Fault
+from segmentation.imports.fields import Choice, Field, Key, Number, Text
 from segmentation.imports.staging import Run
 from segmentation.imports.targets import register
 

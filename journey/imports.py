@@ -8,23 +8,12 @@ from journey import cost_imports  # noqa: F401 - registers itself
 from journey.models import CrmStage, Opportunity, OpportunityChange, StageMeaning
 from journey.services.deal_states import derive_deals
 from segmentation.errors import closest
+from segmentation.imports.dates import Day, Instant
 from segmentation.imports.entities import AMBIGUOUS, EntityTarget
 from segmentation.imports.errors import MappingFaultError
 from segmentation.imports.facts import FACTS, FactTarget
-from segmentation.imports.fields import (
-    Choice,
-    Day,
-    Fault,
-    Field,
-    Instant,
-    Key,
-    Known,
-    Lookup,
-    Number,
-    Reference,
-    Text,
-    Whole,
-)
+from segmentation.imports.faults import Fault, Lookup
+from segmentation.imports.fields import Choice, Field, Key, Known, Number, Reference, Text, Whole
 from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register

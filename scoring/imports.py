@@ -11,23 +11,12 @@ from scoring import intent_imports  # noqa: F401 - registers itself
 from scoring.models import Activity, ActivityType, Outcome, Side
 from segmentation.errors import closest
 from segmentation.imports.bulk import FIRST_ROWS, checked_references, filled_before_indexed
+from segmentation.imports.dates import Instant
 from segmentation.imports.entities import AMBIGUOUS
 from segmentation.imports.errors import MappingFaultError
 from segmentation.imports.facts import FACTS, FactTarget
-from segmentation.imports.fields import (
-    Fault,
-    Faults,
-    Field,
-    Instant,
-    Key,
-    Known,
-    Lookup,
-    Options,
-    Reference,
-    Text,
-    Whole,
-    map_unique,
-)
+from segmentation.imports.faults import Fault, Faults, Lookup, Options, map_unique
+from segmentation.imports.fields import Field, Key, Known, Reference, Text, Whole
 from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register

@@ -8,9 +8,11 @@ from scoring.engine.keywords import MOST_CHARACTERS, Matcher
 from scoring.models import MOST_SIGNALS, IntentSignal, IntentTopic
 from segmentation.errors import closest
 from segmentation.identity.domains import is_free_mail
+from segmentation.imports.dates import Instant
 from segmentation.imports.entities import AMBIGUOUS
 from segmentation.imports.facts import FACTS, FactTarget
-from segmentation.imports.fields import Domain, Fault, Field, Instant, Key, Known, Lookup, Reference, Text, Whole
+from segmentation.imports.faults import Fault, Lookup
+from segmentation.imports.fields import Domain, Field, Key, Known, Reference, Text, Whole
 from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, find_accounts
 from segmentation.imports.staging import Run, quote
 from segmentation.imports.targets import register

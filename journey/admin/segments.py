@@ -1,4 +1,4 @@
-"""Segments in the admin: the tree, the page of a segment, its editor, why an account is a member, and health."""
+"""Segments in the admin: the tree, the page of a segment, its editor, and why an account is a member."""
 
 import csv
 import datetime as dt
@@ -14,28 +14,21 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from journey.admin.audiences import AudiencePages
 from journey.admin.goal_figures import goal_row
 from journey.admin.priorities import PriorityPages
 from journey.admin.ready_made import make_ready_made
 from journey.admin.rules_editor import ProblemsError, field_values, read_body
 from journey.admin.segment_editor import editor_state, preview_of, save_document
-from journey.admin.segment_figures import overlap_rows, size_figure
+from journey.admin.segment_figures import size_figure
+from journey.admin.segment_health import HealthPages
 from journey.admin.segment_performance import PerformancePages
 from journey.admin.segment_versions import VersionPages
-from journey.ready_made_audiences import install_audiences
 from journey.segment_examples import install_examples
-from journey.selectors.audiences import audience_export, reachable
 from journey.selectors.comparisons import how_many, term_words
 from journey.selectors.goals import all_goals, goal_reports
 from journey.selectors.journeys import find_entity
-from journey.selectors.segment_health import (
-    accounts_without_segment,
-    growth,
-    month_starts,
-    movements,
-    reviews_due,
-    segment_health,
-)
+from journey.selectors.segment_health import growth, month_starts, movements, reviews_due
 from journey.selectors.segments import explain_membership, members, part_name, periods_in_words, sizes_at
 from segmentation.admin.base import admin_url
 from segmentation.engine.memberships import PARTS, segment_name
@@ -47,24 +40,17 @@ from segmentation.selectors.dependencies import rules_that_read
 from segmentation.selectors.segments import (
     current_segment_histories,
     current_segment_history,
-    of_purpose,
     segment_tree,
     version_in_force,
     versions_in_force,
 )
-from segmentation.services.segments import (
-    QUESTIONS,
-    change_details,
-    delete_segment,
-    request_memberships,
-    review_segment,
-)
+from segmentation.services.segments import QUESTIONS, delete_segment, request_memberships
 
 PER_PAGE = 25
 
 
 @admin.register(Segment)
-class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
+class SegmentAdmin(AudiencePages, HealthPages, VersionPages, PerformancePages, PriorityPages):
     """The tree of segments. One is made and changed in the editor, and removed on a page that says what uses it."""
 
     empty_text = _("Make a segment, or begin with the ready-made ones.")
@@ -80,10 +66,6 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             return path(route, self.admin_site.admin_view(view), name=f"segmentation_segment_{name}")
 
         return [
-            page("audiences/", self.audiences_view, "audiences"),
-            page("audiences/examples/", self.audience_examples_view, "audience_examples"),
-            page("<int:pk>/audience.csv", self.audience_csv_view, "audience_csv"),
-            page("health/", self.health_view, "health"),
             page("examples/", self.examples_view, "examples"),
             page("rebuild/", self.rebuild_view, "rebuild"),
             page("add/", self.add_page, "add"),
@@ -93,7 +75,6 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             page("<int:pk>/edit/", self.edit_view, "edit"),
             page("<int:pk>/preview/", self.preview_view, "preview"),
             page("<int:pk>/why/", self.why_view, "why"),
-            page("<int:pk>/review/", self.review_view, "review"),
             page("<int:pk>/delete/", self.remove_view, "delete"),
             page("<int:pk>/members.csv", self.csv_view, "csv"),
             *super().get_urls(),
@@ -198,68 +179,6 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             return HttpResponseNotAllowed(["POST"])
         job = request_memberships(user=request.user)
         return HttpResponseRedirect(admin_url("segmentation_job_change", job.pk) or "")
-
-    # --- Audiences -----------------------------------------------------------------------------------------------
-
-    def audiences_view(self, request: HttpRequest) -> HttpResponse:
-        """The audiences with their sizes, to be taken along as CSV."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        now, visible = timezone.now(), visible_accounts(request.user)
-        sizes, versions = sizes_at(now, visible), versions_in_force()
-        rows = []
-        for segment in of_purpose(Segment.Purpose.AUDIENCE):
-            found, history = sizes.get(segment.key), current_segment_history(segment)
-            rows.append(
-                {
-                    "segment": segment,
-                    "url": admin_url("segmentation_segment_change", segment.pk),
-                    "size": found["members"] if found else None,
-                    "contacts": reachable(segment, now, request.user).count() if found else None,
-                    "is_waiting": history is None or history.version_id != versions[segment.key].pk,
-                    "csv_url": admin_url("segmentation_segment_audience_csv", segment.pk),
-                }
-            )
-        return self._page(
-            request,
-            "audiences",
-            title=gettext("Audiences"),
-            rows=rows,
-            may_see_contacts=request.user.has_perm("segmentation.view_contact"),  # type: ignore[union-attr]
-            add_url=f"{admin_url('segmentation_segment_add')}?purpose=audience",
-            examples_url=admin_url("segmentation_segment_audience_examples"),
-        )
-
-    def audience_examples_view(self, request: HttpRequest) -> HttpResponse:
-        """Make the ready-made audiences that are missing."""
-        return make_ready_made(
-            request,
-            install_audiences,
-            is_allowed=self.has_add_permission(request),
-            said=lambda n: ngettext("%(n)s audience was made.", "%(n)s audiences were made.", n) % {"n": n},
-            nothing_said=gettext("All ready-made audiences are there already."),
-            back="segmentation_segment_audiences",
-        )
-
-    def audience_csv_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The accounts of a segment, or the people in them, as advertising and mail tools take them."""
-        segment = self._segment(request, pk)
-        try:
-            asked = audience_export(
-                segment, level=request.GET.get("level", "accounts"), emails=request.GET.get("emails", "hashed")
-            )
-        except ProblemError as problem:
-            messages.error(request, str(problem))
-            return HttpResponseRedirect(admin_url("segmentation_segment_audiences") or "")
-        if not request.user.has_perms(asked.rights):  # type: ignore[union-attr]
-            raise PermissionDenied
-        response = HttpResponse(content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{asked.file_name}"'
-        number = asked.write(response, timezone.now(), request.user)
-        if self.has_change_permission(request):
-            text = gettext("Exported: %(level)s, %(number)s rows.") % {"level": asked.level, "number": number}
-            self.log_change(request, segment, text)
-        return response
 
     # --- The editor ----------------------------------------------------------------------------------------------
 
@@ -480,48 +399,7 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             **context,
         )
 
-    # --- Reviewing and removing ----------------------------------------------------------------------------------
-
-    def review_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Go through the questions of the health checklist."""
-        segment = self._segment(request, pk)
-        if not self.has_change_permission(request, segment):
-            raise PermissionDenied
-        page_url = admin_url("segmentation_segment_change", segment.pk)
-        if request.method == "POST":
-            answers = {key: request.POST[key] == "yes" for key in QUESTIONS if request.POST.get(key) in ("yes", "no")}
-            try:
-                review_segment(segment=segment, answers=answers, note=request.POST.get("note", ""), user=request.user)
-            except ProblemError as problem:
-                messages.error(request, str(problem))
-            else:
-                if "active" in request.POST and (request.POST["active"] == "yes") != segment.active:
-                    change_details(segment=segment, active=request.POST["active"] == "yes")
-                self.log_change(request, segment, gettext("Reviewed."))
-                messages.success(request, gettext("The review of “%(segment)s” is kept.") % {"segment": segment})
-                return HttpResponseRedirect(page_url or "")
-        health = segment_health(user=request.user)
-        row = next((row for row in health["segments"] if row["key"] == segment.key), None)
-        last = reviews_due([segment])[segment.key].last
-        measured = _measured(row, health) if row else {}
-        questions = [
-            {
-                "key": key,
-                "text": text,
-                "measured": measured.get(key),
-                "answer": (last.answers.get(key) if last else None),
-            }
-            for key, text in QUESTIONS.items()
-        ]
-        return self._page(
-            request,
-            "review",
-            title=gettext("Review of %(segment)s") % {"segment": segment},
-            segment=segment,
-            questions=questions,
-            reviews=segment.reviews.select_related("reviewed_by")[:10],
-            page_url=page_url,
-        )
+    # --- Removing ------------------------------------------------------------------------------------------------
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Remove a segment, or say what uses it."""
@@ -547,37 +425,6 @@ class SegmentAdmin(VersionPages, PerformancePages, PriorityPages):
             page_url=admin_url("segmentation_segment_change", segment.pk),
         )
 
-    # --- Health --------------------------------------------------------------------------------------------------
-
-    def health_view(self, request: HttpRequest) -> HttpResponse:
-        """Size, overlap, coverage, growth, customers inside and share of the pipeline of all segments."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found = segment_health(user=request.user)
-        names = {row["key"]: row["path"] for row in found["segments"]}
-        for row in found["segments"]:
-            row["url"] = admin_url("segmentation_segment_change", row["id"])
-            row["review_url"] = admin_url("segmentation_segment_review", row["id"])
-        urls = {row["key"]: row["url"] for row in found["segments"]}
-        for warning in found["warnings"]:
-            warning["url"] = urls.get(warning["segment"], "")
-        shown = found["keys"][:8]
-        return self._page(
-            request,
-            "health",
-            title=gettext("Health of the segments"),
-            found=found,
-            matrix=overlap_rows(found["keys"], names, found["overlap"]),
-            columns=[names[key] for key in found["keys"]],
-            outside=[
-                {"account": account, "url": admin_url("segmentation_account_change", account.pk)}
-                for account in accounts_without_segment(found)
-            ],
-            figures={"sizes": size_figure(found["months"], [(names[key], found["growth"][key]) for key in shown])},
-            growth=[{"name": row["path"], "numbers": found["growth"][row["key"]]} for row in found["segments"]],
-            add_url=admin_url("segmentation_segment_add"),
-        )
-
     # The pages of Django's own that these replace.
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -599,29 +446,3 @@ def _rules(version: SegmentVersion) -> dict[str, Any]:
             if part in version.rules
         ],
     }
-
-
-def _measured(row: dict[str, Any], health: dict[str, Any]) -> dict[str, str]:
-    """What the system knows about questions of the checklist."""
-    pairs = [pair for pair in health["pairs"] if row["key"] in (pair["one"], pair["other"])]
-    names = {other["key"]: other["path"] for other in health["segments"]}
-    found = {
-        "large_enough": ngettext("%(n)s account", "%(n)s accounts", row["size"]) % {"n": row["size"]},
-        "covering": gettext("%(n)s of %(all)s target accounts are in no segment")
-        % {"n": health["uncovered"]["targets"], "all": health["targets"]},
-        "proven": ngettext("%(n)s customer in it", "%(n)s customers in it", row["customers"]) % {"n": row["customers"]}
-        if row["holds_customers"]
-        else gettext("by its rules it holds no customers: look at those that came out of it"),
-        "growing": gettext("%(before)s accounts %(months)s months ago, %(now)s now")
-        % {"before": row["year_ago"], "months": len(health["months"]) - 1, "now": row["size"]},
-    }
-    if row["pipeline_share"] is not None:
-        found["best_chance"] = gettext("%(share)s %% of the open pipeline") % {
-            "share": f"{100 * row['pipeline_share']:.0f}"
-        }
-    if pairs:
-        others = [names[pair["other"] if pair["one"] == row["key"] else pair["one"]] for pair in pairs]
-        found["distinct"] = gettext("overlaps much with %(others)s") % {"others": ", ".join(others)}
-    else:
-        found["distinct"] = gettext("overlaps much with no other segment")
-    return found

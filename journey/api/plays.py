@@ -12,13 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from journey.selectors.plays import PlayFigures, play_figures
-from segmentation.api.bodies import BodySerializer, KeyField, UserField, WholeNumber, Words, YesNo, keys_field
+from segmentation.api.bodies import BodySerializer, KeyField, UserField, WholeNumber, Words, YesNo, keys_field, rows_of
 from segmentation.api.filters import AccountIdFilter, make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
 from segmentation.api.serializers import AccountReference, ShownSerializer
 from segmentation.api.settings import SettingsViewSet
-from segmentation.api.target_lists import rows_of
 from segmentation.models import Play, PlaySuggestion, Segment
 from segmentation.models.plays import LONGEST_COOL_DOWN
 from segmentation.services.plays import (

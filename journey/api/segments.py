@@ -21,13 +21,7 @@ from journey.selectors.journeys import find_entity
 from journey.selectors.priorities import CONSIDERATIONS, segment_ranking, weights
 from journey.selectors.segment_health import segment_health
 from journey.selectors.segment_performance import MOMENTS, performance_query, segment_performance
-from journey.selectors.segments import (
-    compare_segment_versions,
-    explain_membership,
-    members,
-    segment_preview,
-    sizes_at,
-)
+from journey.selectors.segments import compare_segment_versions, explain_membership, members, segment_preview, sizes_at
 from segmentation.api.bodies import BodySerializer, WholeNumber, Words, YesNo
 from segmentation.api.errors import Problem
 from segmentation.api.filters import make_filterset

@@ -37,10 +37,10 @@ from segmentation.api.bodies import (
 from segmentation.api.errors import Problem
 from segmentation.api.filters import AccountIdFilter, SearchFilter, TextFilter, make_filterset
 from segmentation.api.idempotency import once
+from segmentation.api.list_memberships import ChangedSerializer, MembershipSerializer
 from segmentation.api.records import ListMixin, StrictViewSet
-from segmentation.api.serializers import AccountReference, ShownSerializer
+from segmentation.api.serializers import AccountReference, KeyOf, NameOf, ShownSerializer
 from segmentation.api.settings import SettingsViewSet
-from segmentation.api.target_lists import ChangedSerializer, KeyOf, MembershipSerializer, NameOf
 from segmentation.models import ListMembership, Segment, TargetList
 from segmentation.selectors.access import is_limited
 

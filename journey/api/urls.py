@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
+from journey.api.assessments import AssessmentViewSet, ProfileAnswerViewSet
 from journey.api.costs import CostViewSet
 from journey.api.goals import SegmentGoalViewSet
 from journey.api.groups import AccountGroupViewSet
@@ -10,7 +11,7 @@ from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.plays import PlaySuggestionViewSet, PlayViewSet
 from journey.api.priorities import PriorityAnswerViewSet
-from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
+from journey.api.profiles import ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
 from journey.api.suggestions import LookalikeModelViewSet, SuggestionSourceViewSet, SuggestionViewSet
 from journey.api.upkeep import UpkeepViewSet

@@ -15,8 +15,7 @@ from segmentation.api.bodies import AccountWord, BodySerializer, Words, YesNo, k
 from segmentation.api.filters import make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
-from segmentation.api.serializers import MAX_RECORDS, AccountReference, ShownSerializer
-from segmentation.api.target_lists import NameOf
+from segmentation.api.serializers import MAX_RECORDS, AccountReference, NameOf, ShownSerializer
 from segmentation.identity.matching import Asked
 from segmentation.models import Account, AccountMerge, DuplicateCandidate
 from segmentation.selectors.access import is_limited, visible_to

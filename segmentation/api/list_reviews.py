@@ -13,8 +13,7 @@ from segmentation.api.bodies import BodySerializer, KeyField, Words
 from segmentation.api.filters import make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.records import ListMixin, StrictViewSet
-from segmentation.api.serializers import ShownSerializer
-from segmentation.api.target_lists import KeyOf, NameOf
+from segmentation.api.serializers import KeyOf, NameOf, ShownSerializer
 from segmentation.models import ListReview, TargetList
 from segmentation.services.target_lists import record_list_review
 

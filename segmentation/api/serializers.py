@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from segmentation.api.texts import help_of
+from segmentation.imports import dates
 from segmentation.imports import fields as kinds
 from segmentation.imports.targets import get_target
 from segmentation.models import Account, Contact
@@ -41,6 +42,26 @@ class ShownSerializer(serializers.ModelSerializer[Any]):
         if "_shared" not in cls.__dict__:
             cls._shared = cls()
         return [cls._shared.to_representation(row) for row in rows]
+
+
+class NameOf(serializers.CharField):
+    """A person by the name they sign in with."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(allow_null=True, read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return value.get_username()
+
+
+class KeyOf(serializers.CharField):
+    """A row by its key."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return value.key
 
 
 class ReferenceSerializer(serializers.Serializer[Any]):
@@ -219,9 +240,9 @@ def _described(field: kinds.Field, model_name: str) -> serializers.Field[Any, An
             )
         case kinds.Whole():
             return serializers.IntegerField(min_value=kind.minimum, max_value=kind.maximum // kind.factor, **common)
-        case kinds.Instant():
+        case dates.Instant():
             return serializers.DateTimeField(**common)
-        case kinds.Day():
+        case dates.Day():
             return serializers.DateField(**common)
         case kinds.Choice():
             return serializers.ChoiceField(choices=kind.choices.choices, **common)

@@ -1,15 +1,12 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from segmentation.api.disqualification_requests import DisqualificationRequestViewSet
 from segmentation.api.identity import DuplicateViewSet, MatchViewSet, MergeViewSet
+from segmentation.api.list_memberships import ListMembershipViewSet
 from segmentation.api.list_reviews import ListReviewViewSet
-from segmentation.api.target_lists import (
-    DisqualificationRequestViewSet,
-    ListMembershipViewSet,
-    MembershipReasonViewSet,
-    SalesQuotaViewSet,
-    TargetListViewSet,
-)
+from segmentation.api.sales_quotas import SalesQuotaViewSet
+from segmentation.api.target_lists import MembershipReasonViewSet, TargetListViewSet
 from segmentation.api.tokens import LoginView, LogoutAllView, LogoutView
 from segmentation.api.views import AccountViewSet, ContactViewSet, ProblemTypesView, ProblemTypeView
 

@@ -2,16 +2,15 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from segmentation.imports.dates import Instant
 from segmentation.imports.entities import AMBIGUOUS, EntityTarget
+from segmentation.imports.faults import Fault, Lookup
 from segmentation.imports.fields import (
     Choice,
     Domain,
-    Fault,
     Field,
-    Instant,
     Key,
     Known,
-    Lookup,
     Many,
     Number,
     Reference,

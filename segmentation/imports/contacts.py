@@ -2,8 +2,9 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from segmentation.imports.dates import Instant
 from segmentation.imports.entities import AMBIGUOUS, EntityTarget
-from segmentation.imports.fields import Choice, Field, Instant, Key, Reference, Text
+from segmentation.imports.fields import Choice, Field, Key, Reference, Text
 from segmentation.imports.references import ACCOUNT_IDS, ACCOUNT_SYNONYMS, CONTACT_IDS, find_accounts, find_contacts
 from segmentation.imports.staging import Run
 from segmentation.imports.targets import register

@@ -6,7 +6,8 @@ from django.db.models import Field as ModelField
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.imports.errors import FileFaultError
-from segmentation.imports.fields import Fault, Field, Number, Text
+from segmentation.imports.faults import Fault
+from segmentation.imports.fields import Field, Number, Text
 from segmentation.imports.mapping import CUSTOM
 from segmentation.imports.staging import Run, is_link, quote
 from segmentation.imports.targets import Target

@@ -16,20 +16,14 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import InvalidValueError, ProblemError, closest, shorten
-from segmentation.imports.fields import Choice, Domain, Fault, Field, Instant, Key, Known, Lookup, Text, Whole
+from segmentation.imports.dates import Instant
+from segmentation.imports.faults import Fault, Lookup
+from segmentation.imports.fields import Choice, Domain, Field, Key, Known, Text, Whole
 from segmentation.imports.nearest import NearestNames
 from segmentation.imports.report import Match, RowError
 from segmentation.imports.staging import Run
 from segmentation.imports.targets import Target, register
-from segmentation.models import (
-    Account,
-    ListMembership,
-    MembershipReason,
-    MembershipState,
-    SalesTeam,
-    TargetList,
-    Tier,
-)
+from segmentation.models import Account, ListMembership, MembershipReason, MembershipState, SalesTeam, TargetList, Tier
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.selectors.access import visible_to
 from segmentation.selectors.account_references import (

@@ -14,19 +14,11 @@ from django.utils.translation import gettext as _
 from psycopg.copy import QueuedLibpqWriter
 
 from segmentation.errors import shorten
+from segmentation.imports.applying import Batch
 from segmentation.imports.csv_files import BadLine
-from segmentation.imports.fields import (
-    EMPTY_REQUIRED,
-    Fault,
-    Faults,
-    Field,
-    Known,
-    Options,
-    Reference,
-    as_mask,
-    check_text,
-)
-from segmentation.imports.mapping import Batch, FileMapping
+from segmentation.imports.faults import EMPTY_REQUIRED, Fault, Faults, Options, as_mask, check_text
+from segmentation.imports.fields import Field, Known, Reference
+from segmentation.imports.mapping import FileMapping
 from segmentation.imports.report import KEPT_ERRORS, ErrorSink, RowError, UpsertReport
 from segmentation.imports.targets import Target
 

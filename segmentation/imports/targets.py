@@ -8,8 +8,10 @@ from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import closest
+from segmentation.imports.dates import Day
 from segmentation.imports.errors import FileFaultError, TargetFaultError
-from segmentation.imports.fields import Day, Field, Kind, Lookup, Number, Text, YesNo
+from segmentation.imports.faults import Lookup
+from segmentation.imports.fields import Field, Kind, Number, Text, YesNo
 from segmentation.imports.mapping import CUSTOM
 from segmentation.models import CustomField
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.utils.text import slugify
 
-from segmentation.imports.fields import Fault, Lookup
+from segmentation.imports.faults import Fault, Lookup
 from segmentation.imports.staging import Run
 from segmentation.models import SalesTeam
 

@@ -12,11 +12,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ProblemError, closest
+from segmentation.imports.applying import Applier, Batch
 from segmentation.imports.csv_files import BadLine, CsvFile, inspect_csv, read_blocks
 from segmentation.imports.errors import MappingFaultError
 from segmentation.imports.mapping import (
-    Applier,
-    Batch,
     FileMapping,
     check_source_system,
     mapped_fields,

@@ -10,9 +10,10 @@ import pyarrow as pa
 from django.utils.translation import gettext as _
 
 from segmentation.errors import closest, shorten
+from segmentation.imports.applying import Batch
 from segmentation.imports.csv_files import BadLine
 from segmentation.imports.fields import Field
-from segmentation.imports.mapping import CUSTOM, Batch, parse_mapping
+from segmentation.imports.mapping import CUSTOM, parse_mapping
 from segmentation.imports.report import RowError, UpsertReport
 from segmentation.imports.staging import Run, run_import
 from segmentation.imports.targets import get_target

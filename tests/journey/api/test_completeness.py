@@ -2,6 +2,7 @@
 
 import pytest
 
+from journey.api.assessments import AssessmentViewSet, ProfileAnswerViewSet
 from journey.api.costs import CostViewSet
 from journey.api.goals import SegmentGoalViewSet
 from journey.api.journeys import JourneyViewSet
@@ -9,20 +10,17 @@ from journey.api.markets import MarketViewSet
 from journey.api.opportunities import CrmStageViewSet, OpportunityChangeViewSet, OpportunityViewSet
 from journey.api.plays import PlaySuggestionViewSet, PlayViewSet
 from journey.api.priorities import PriorityAnswerViewSet
-from journey.api.profiles import AssessmentViewSet, ProfileAnswerViewSet, ProfileVersionViewSet, ProfileViewSet
+from journey.api.profiles import ProfileVersionViewSet, ProfileViewSet
 from journey.api.segments import SegmentViewSet
 from journey.api.suggestions import LookalikeModelViewSet, SuggestionSourceViewSet, SuggestionViewSet
 from scoring.api.intent import IntentSignalViewSet, IntentTopicViewSet
 from scoring.api.views import ActivityTypeViewSet, ActivityViewSet
+from segmentation.api.disqualification_requests import DisqualificationRequestViewSet
 from segmentation.api.identity import DuplicateViewSet, MergeViewSet
+from segmentation.api.list_memberships import ListMembershipViewSet
 from segmentation.api.list_reviews import ListReviewViewSet
-from segmentation.api.target_lists import (
-    DisqualificationRequestViewSet,
-    ListMembershipViewSet,
-    MembershipReasonViewSet,
-    SalesQuotaViewSet,
-    TargetListViewSet,
-)
+from segmentation.api.sales_quotas import SalesQuotaViewSet
+from segmentation.api.target_lists import MembershipReasonViewSet, TargetListViewSet
 from segmentation.api.views import AccountViewSet, ContactViewSet
 from segmentation.imports.targets import get_target
 

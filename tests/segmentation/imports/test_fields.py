@@ -4,20 +4,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from segmentation.imports.fields import (
-    Choice,
-    Day,
-    Domain,
-    Faults,
-    Instant,
-    Many,
-    Number,
-    Options,
-    Text,
-    Whole,
-    YesNo,
-    check_text,
-)
+from segmentation.imports.dates import Day, Instant
+from segmentation.imports.faults import Faults, Options, check_text
+from segmentation.imports.fields import Choice, Domain, Many, Number, Text, Whole, YesNo
 from segmentation.models import Department, Tier
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

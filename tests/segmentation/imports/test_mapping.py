@@ -5,17 +5,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from segmentation.imports.applying import Applier
 from segmentation.imports.csv_files import Block
 from segmentation.imports.errors import FileFaultError, MappingFaultError
 from segmentation.imports.fields import Field, Number, Text
-from segmentation.imports.mapping import (
-    Applier,
-    parse_mapping,
-    read_mapping_file,
-    suggest_columns,
-    used_columns,
-    with_header,
-)
+from segmentation.imports.mapping import parse_mapping, read_mapping_file, suggest_columns, used_columns, with_header
 
 FIELDS = (
     Field("external_id", "external id", Text(), synonyms=("id", "客户编号")),
