@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 
@@ -21,6 +21,7 @@ from journey.facts.loading import Needs, all_facts, load_facts
 from journey.facts.threads import THREADS, in_threads
 from journey.selectors.histories import affected_entities, current_history, entity_count
 from journey.selectors.versions import shown_version
+from journey.services.partitions import drop_partitions
 from segmentation.engine.facts import NEVER, Facts
 from segmentation.engine.memberships import (
     SEGMENTS,
@@ -371,19 +372,7 @@ def remove_old_builds() -> int:
     One that is being read is left for the next time.
     """
     kept = set(SegmentHistory.objects.exclude(state=SegmentHistory.State.OLD).values_list("build", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [_PARENT])
-        tables = {int(name.rpartition("_b")[2]): name for (name,) in cursor.fetchall()}
-    removed = 0
-    for build in sorted(set(tables) - kept):
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '2s'")
-                cursor.execute(f"DROP TABLE {tables[build]}")
-                SegmentHistory.objects.filter(build=build).delete()
-            removed += 1
-        except OperationalError:
-            continue
+    removed = drop_partitions(_PARENT, "_b", kept, lambda build: SegmentHistory.objects.filter(build=build).delete())
     replaced = SegmentHistory.objects.filter(state=SegmentHistory.State.OLD, build__in=kept)
     for history in replaced:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _t
@@ -26,6 +26,7 @@ from journey.selectors.histories import affected_entities, current_history, curr
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import dependencies, published_version, published_versions, shown_version, version_rules
 from journey.services.memberships import update_memberships
+from journey.services.partitions import drop_partitions
 from journey.services.stays import COLUMNS, copy_rows
 from segmentation.engine.facts import Facts
 from segmentation.engine.memberships import segment_name
@@ -392,19 +393,4 @@ def remove_old_histories() -> int:
     One that is being read is left for the next time.
     """
     kept = set(History.objects.exclude(state=History.State.OLD).values_list("pk", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journey_stageinterval'::regclass"
-        )
-        tables = {int(name.rpartition("_h")[2]): name for (name,) in cursor.fetchall()}
-    removed = 0
-    for number in sorted(set(tables) - kept):
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '2s'")
-                cursor.execute(f"DROP TABLE {tables[number]}")
-                History.objects.filter(pk=number).delete()
-            removed += 1
-        except OperationalError:
-            continue
-    return removed
+    return drop_partitions("journey_stageinterval", "_h", kept, lambda pk: History.objects.filter(pk=pk).delete())

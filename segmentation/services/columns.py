@@ -44,3 +44,19 @@ def store_row(row: Row, values: Mapping[str, Any]) -> Row:
     refuse_bad_row(row, values)
     row.save()
     return row
+
+
+def checked_note(model: type[Model], note: str) -> str:
+    """The note in one line, as a row of the model keeps it. Raises InvalidValueError when it is too long."""
+    note = " ".join(note.split())
+    most: int = model._meta.get_field("note").max_length  # type: ignore[assignment,union-attr]
+    if len(note) > most or "\x00" in note:
+        raise InvalidValueError(
+            _("The note “%(value)s” has %(length)d characters, or one that cannot be stored."),
+            code="note_too_long",
+            field="note",
+            value=note,
+            remedy=_("Shorten it to %(most)d."),
+            params={"length": len(note), "most": most},
+        )
+    return note

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _t
 from segmentation.identity.pairs import MIN_SCORE, Pair, find_pairs
 from segmentation.models import DuplicateCandidate, Job
 from segmentation.selectors.identities import all_identities, contact_mails
+from segmentation.services.columns import checked_note
 from segmentation.services.jobs import request_job
-from segmentation.services.merging.merge import checked_note
 from segmentation.services.snapshots import one_snapshot
 from segmentation.services.users import Actor, author
 
@@ -118,7 +118,7 @@ def decline_duplicates(
     Returns:
         Those that were open and are declined now.
     """
-    note = checked_note(note)
+    note = checked_note(DuplicateCandidate, note)
     rows = list(
         DuplicateCandidate.objects.select_for_update(of=("self",))
         .filter(pk__in=[row.pk for row in candidates], state=DuplicateCandidate.State.OPEN)

@@ -17,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
@@ -118,7 +119,9 @@ def run_job_in_own_process(job_id: int) -> int:
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     if code:  # killed, or it could not even begin: the row must not look as if somebody were at work
         Job.objects.filter(pk=job_id, state=Job.State.RUNNING).update(
-            state=Job.State.FAILED, finished_at=timezone.now(), error=f"The process ended with code {code}."
+            state=Job.State.FAILED,
+            finished_at=timezone.now(),
+            error=_t("The process ended with code %(code)s.") % {"code": code},
         )
     return code
 

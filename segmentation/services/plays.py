@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from segmentation.errors import ConflictError, InvalidValueError, closest
 from segmentation.models import AccountFlag, Play, PlaySuggestion, Segment
 from segmentation.selectors.segments import current_segment_history, memberships_at, version_in_force
-from segmentation.services.columns import refuse_bad_fields
+from segmentation.services.columns import checked_note, refuse_bad_fields
 from segmentation.services.keys import refuse_new_key
 from segmentation.services.merging.relations import Merging
 from segmentation.services.users import Actor, author
@@ -213,17 +213,7 @@ def _decide(
     user: Actor,
     note: str,
 ) -> list[PlaySuggestion]:
-    most: int = PlaySuggestion._meta.get_field("note").max_length  # type: ignore[assignment]
-    text = " ".join(note.split())
-    if len(text) > most:
-        raise InvalidValueError(
-            _("The note has more than %(most)s characters."),
-            code="too_long",
-            field="note",
-            value=note,
-            remedy=_("Shorten it."),
-            params={"most": most},
-        )
+    text = checked_note(PlaySuggestion, note)
     now = timezone.now()
     keys = [row.pk for row in suggestions]
     rows = list(

@@ -15,6 +15,7 @@ from segmentation.errors import ConflictError, InvalidValueError, ProblemError, 
 from segmentation.models import Job, Segment, SegmentMembership, SegmentReview, SegmentVersion
 from segmentation.selectors.dependencies import loop_of, rules_that_read
 from segmentation.selectors.segments import find_segment, rules_of, version_in_force
+from segmentation.services.columns import checked_note
 from segmentation.services.jobs import request_job
 from segmentation.services.keys import new_key_problem
 from segmentation.services.users import Actor, author
@@ -351,15 +352,5 @@ def review_segment(
                 remedy=_("Answer true or false; the questions are: %(known)s."),
                 params={"question": question, "known": ", ".join(QUESTIONS)},
             )
-    most: int = SegmentReview._meta.get_field("note").max_length  # type: ignore[assignment]
-    note = " ".join(note.split())
-    if len(note) > most or "\x00" in note:
-        raise InvalidValueError(
-            _("The note has %(length)d characters."),
-            code="note_too_long",
-            field="note",
-            value=note,
-            remedy=_("Shorten it to %(most)d."),
-            params={"length": len(note), "most": most},
-        )
+    note = checked_note(SegmentReview, note)
     return SegmentReview.objects.create(segment=segment, answers=dict(answers), note=note, reviewed_by=author(user))

@@ -172,7 +172,7 @@ def test_outcomes_are_kept_and_counted(visited):
     ("verb", "more", "field", "code"),
     [
         (dismiss_suggestions, {"note": "  "}, "note", "required"),
-        (dismiss_suggestions, {"note": "x" * 501}, "note", "too_long"),
+        (dismiss_suggestions, {"note": "x" * 501}, "note", "note_too_long"),
         (finish_suggestions, {"result": "reachd"}, "result", "unknown_choice"),
         (accept_suggestions, {}, "suggestion", "decided"),
     ],

@@ -12,6 +12,7 @@ from segmentation.errors import InvalidValueError, NotFoundError
 from segmentation.imports.targets import targets
 from segmentation.models import Account, AccountMerge, DuplicateCandidate, MergedRows
 from segmentation.selectors.hierarchy import ancestors
+from segmentation.services.columns import checked_note
 from segmentation.services.merging.errors import MergeConflictError
 from segmentation.services.merging.fields import checked_take, merged_fields
 from segmentation.services.merging.relations import Merging, SetAside, relations, tell_changed
@@ -42,7 +43,7 @@ def merge_accounts(
         NotFoundError: one of them does not exist any more.
         MergeConflictError: one is a parent of the other. Nothing was changed.
     """
-    note = checked_note(note)
+    note = checked_note(AccountMerge, note)
     if survivor.pk == absorbed.pk:
         raise InvalidValueError(
             _("%(value)s cannot be merged with itself."),
@@ -85,22 +86,6 @@ def merge_accounts(
     merge.refresh_from_db()
     transaction.on_commit(lambda: tell_changed([survivor.pk]), robust=True)
     return merge
-
-
-def checked_note(note: str) -> str:
-    """Return the note in one line. Raises InvalidValueError when it is too long."""
-    note = " ".join(note.split())
-    most: int = AccountMerge._meta.get_field("note").max_length  # type: ignore[assignment]
-    if len(note) > most:
-        raise InvalidValueError(
-            _("The note “%(value)s” has %(length)d characters."),
-            code="note_too_long",
-            field="note",
-            value=note,
-            remedy=_("Shorten it to %(most)d."),
-            params={"length": len(note), "most": most},
-        )
-    return note
 
 
 def wait_for_imports() -> None:
@@ -180,4 +165,4 @@ def _delete(account: int) -> None:
         cursor.execute("DELETE FROM segmentation_account WHERE id = %s", [account])
 
 
-__all__ = ["checked_note", "merge_accounts", "wait_for_imports"]
+__all__ = ["merge_accounts", "wait_for_imports"]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.errors import ConflictError, InvalidValueError
 from segmentation.models import ListMembership, MembershipReason, TargetList
+from segmentation.services.columns import checked_note
 from segmentation.services.times import checked_past
 from segmentation.services.users import Actor, author
 
@@ -22,22 +23,6 @@ class Why(NamedTuple):
     who: User | None
 
 
-def checked_note(note: str) -> str:
-    """Return a note in its stored form. Raises InvalidValueError when it is too long."""
-    note = " ".join(note.split())
-    most: int = ListMembership._meta.get_field("note").max_length  # type: ignore[assignment]
-    if len(note) > most:
-        raise InvalidValueError(
-            _("The note “%(value)s” has %(length)d characters."),
-            code="note_too_long",
-            field="note",
-            value=note,
-            remedy=_("Shorten it to %(most)d."),
-            params={"length": len(note), "most": most},
-        )
-    return note
-
-
 def checked_why(
     reason: MembershipReason | None, note: str, user: Actor, *, use: MembershipReason.Use, required: bool = True
 ) -> Why:
@@ -47,7 +32,7 @@ def checked_why(
         InvalidValueError: neither reason nor note is given though one is required, the note is too long, or the reason
             is inactive or meant for another decision.
     """
-    note = checked_note(note)
+    note = checked_note(ListMembership, note)
     if required and reason is None and not note:
         raise InvalidValueError(
             _("The reason is missing."),

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from segmentation.models import ListReview, TargetList
-from segmentation.services.target_lists.given import checked_note
+from segmentation.services.columns import checked_note
 from segmentation.services.users import Actor, author
 
 
@@ -20,5 +20,8 @@ def record_list_review(*, target_list: TargetList, note: str = "", user: Actor =
         InvalidValueError: the note is too long.
     """
     return ListReview.objects.create(
-        target_list=target_list, reviewed_at=timezone.now(), reviewed_by=author(user), note=checked_note(note)
+        target_list=target_list,
+        reviewed_at=timezone.now(),
+        reviewed_by=author(user),
+        note=checked_note(ListReview, note),
     )
