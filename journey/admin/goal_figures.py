@@ -174,7 +174,7 @@ def baseline_words(goal: SegmentGoal) -> str:
         "first": date_format(goal.baseline_first_day, "SHORT_DATE_FORMAT"),
         "last": date_format(goal.baseline_last_day, "SHORT_DATE_FORMAT"),
     }
-    return f"{words}; {gettext('taken again when the goal starts')}" if is_provisional(goal) else words
+    return "; ".join([words, gettext("taken again when the goal starts")]) if is_provisional(goal) else words
 
 
 def ranking_figure(rows: Sequence[Ranked]) -> dict[str, Any]:

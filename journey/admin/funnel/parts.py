@@ -62,7 +62,7 @@ def compared_with(look: Look, ask: Callable[[FunnelQuery], T]) -> Other[T]:
         filled = note % {"what": other.label, "moment": moment_text(other.query.as_of)}
         return Other(ask(other.query), other.label, [filled])
     except ProblemError as problem:
-        return Other(notes=[f"{gettext('Nothing to compare with:')} {problem}"])
+        return Other(notes=[gettext("Nothing to compare with: %(problem)s") % {"problem": problem}])
 
 
 def link_of(look: Look, stage: str, where: list[str] | None = None) -> Callable[[str, float | None], str]:
