@@ -16,7 +16,7 @@ from segmentation.engine.steps import FAR_FUTURE, FAR_PAST, Int32s, Int64s
 from segmentation.facts.accounts import Changes, account_fields, read_fields
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
-from segmentation.facts.segments import read_segment_sets
+from segmentation.facts.segments import MembershipRows, read_membership_rows, segment_sets
 from segmentation.models import Contact, CustomField, Tier
 
 # Upper limits of the bands of numbers; the last band is open.
@@ -26,11 +26,15 @@ REVENUE = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 @dataclass(frozen=True)
 class Source:
-    """Where dimensions are read from: the stays they are wanted for, and the recorded changes of their accounts."""
+    """Where dimensions are read from: the stays they are wanted for, and the recorded changes of their accounts.
+
+    members: memberships of segments, where others than the stored ones are meant.
+    """
 
     connection: Any
     table: StayTable
     changes: Changes
+    members: MembershipRows | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Dimension:
     """One thing to break figures down by.
 
     read: gives its dated values for a table of stays. per: whether these are by account or by entity. is_slow: it is
-    read from activities, and so together with the history instead of when it is first asked for.
+    read from activities, and so together with the history instead of when it is first asked for. reads_segments: it
+    rests on memberships, which are themselves derived.
     """
 
     key: str
@@ -46,6 +51,7 @@ class Dimension:
     read: Callable[[Source], DatedField]
     per: str = "account"
     is_slow: bool = False
+    reads_segments: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def dimensions(unit: str) -> dict[str, Dimension]:
     found["size"] = _banded("size", "employees", _("company size by employees"), EMPLOYEES)
     found["revenue"] = _banded("revenue", "revenue", _("company size by revenue"), REVENUE)
     found.pop("employees")
-    found["segment"] = Dimension("segment", _("segment"), _segments)
+    found["segment"] = Dimension("segment", _("segment"), _segments, reads_segments=True)
     found["first_activity"] = Dimension("first_activity", _("first engagement activity"), _first_activity, is_slow=True)
     if unit == Journey.Unit.ACCOUNT:
         return found
@@ -117,7 +123,8 @@ def coded(dimension: Dimension, source: Source) -> Coded:
 
 
 def _segments(source: Source) -> DatedField:
-    return read_segment_sets(source.connection, source.table.owners)
+    members = read_membership_rows(source.connection) if source.members is None else source.members
+    return segment_sets(members, source.table.owners)
 
 
 def _account_field(key: str, field: str, label: Any) -> Dimension:
@@ -238,7 +245,7 @@ def _deal_dimensions() -> dict[str, Dimension]:
 def _contact_dimensions() -> dict[str, Dimension]:
     table = "segmentation_contact"
     found = {name: _column(Contact, table, name) for name in ("seniority", "department", "buying_role")}
-    found["segment"] = Dimension("segment", _("segment"), _segments)
+    found["segment"] = Dimension("segment", _("segment"), _segments, reads_segments=True)
     found["first_activity"] = Dimension(
         "first_activity",
         _("first engagement activity"),

@@ -5,22 +5,27 @@ table reads what was known, and there is no second way to a history.
 """
 
 import datetime as dt
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from journey.engine.grading import grades
+from journey.engine.kinds.stage import STAGES
 from journey.engine.metrics.table import StayTable, make_table
-from journey.facts.loading import Needs, all_facts, weighted
+from journey.facts.loading import picked, weighted
 from journey.models import CustomerPeriod, Opportunity, OpportunityChange, Stage
-from scoring.facts.store import FactStore
 from scoring.models import Activity, IntentSignal
+from segmentation.engine.facts import Facts
+from segmentation.engine.memberships import SEGMENTS
 from segmentation.engine.resolve import compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules
+from segmentation.engine.steps import Int64s
+from segmentation.facts.accounts import periods
+from segmentation.facts.arrays import Positions
+from segmentation.facts.segments import MembershipRows
 from segmentation.models import Account, AccountFlag, Contact, IcpAssessment, ListMembership
 from segmentation.services.snapshots import one_snapshot
 
@@ -29,13 +34,17 @@ _PERIODS: tuple[Any, ...] = (AccountFlag, ListMembership)
 _TRACKED: tuple[Any, ...] = (Account, Contact)
 
 
+Stays = tuple[Int64s, Int64s, Int64s, Int64s]  # account, start, end, number of the stage
+
+
 @contextmanager
 def known_at(moment: dt.datetime) -> Iterator[Any]:
     """A transaction in which the tables of facts hold what was recorded by `moment`. Yields the connection.
 
     Fields of accounts and contacts are as their history has them; where it does not reach back, as they are today. An
     end of a flag, a membership or a customer period counts as learnt when it happened, an assessment when it was made.
-    Rules, mappings and settings are today's; what was deleted since is gone.
+    Rules, mappings and settings are today's; what was deleted since is gone. Stays and memberships of segments are no
+    facts and remain those of today: who reads them puts others in their place (`with_histories`).
     """
     with one_snapshot() as connection, connection.cursor() as cursor:
         names = []
@@ -87,8 +96,20 @@ def _open_end(column: str, moment: str) -> str:
     return f'CASE WHEN "{column}" <= {moment} THEN "{column}" END AS "{column}"'
 
 
-def known_stays(connection: Any, rules: JourneyRules, stages: Sequence[Stage]) -> StayTable:
-    """What the rules make of the facts the connection shows: call within `known_at`. Nothing is stored.
+def with_histories(facts: Facts, stages: tuple[str, ...], stays: Stays, members: MembershipRows) -> Facts:
+    """The facts with stays in the stages `stages` and memberships of segments other than those that are stored."""
+    accounts = np.unique(facts.accounts[facts.accounts >= 0])
+    index = Positions(accounts).of(facts.accounts)
+    account, start, end, number = stays
+    tables = {
+        STAGES: (picked(periods(account, accounts, start, end, number), index), stages),
+        SEGMENTS: picked(members.table(accounts), index),
+    }
+    return replace(facts, tables={**facts.tables, **tables})
+
+
+def known_stays(batches: Iterable[Facts], rules: JourneyRules, stages: Sequence[Stage]) -> StayTable:
+    """What the rules make of facts. Nothing is stored.
 
     stages: of the version the rules are of, in the order of figures.
     """
@@ -96,22 +117,20 @@ def known_stays(connection: Any, rules: JourneyRules, stages: Sequence[Stage]) -
     place = np.array([number[stage.key] for stage in rules.stages], dtype=np.int16)
     program = compile_journey(rules)
     parts = []
-    with tempfile.TemporaryDirectory(prefix="known-") as folder:
-        store = FactStore(Path(folder), "contact" if rules.unit == "contact" else "account")
-        for batch in all_facts(connection, rules.unit, Needs.of(rules), store=store):
-            facts = weighted(batch, rules)
-            stays = evaluate(program, facts)
-            parts.append(
-                (
-                    facts.ids[stays.entity],
-                    facts.accounts[stays.entity],
-                    place[stays.stage],
-                    stays.start,
-                    stays.end,
-                    grades(rules, facts, stays).astype(np.int8),
-                    np.diff(stays.entity, prepend=-1) != 0,
-                )
+    for batch in batches:
+        facts = weighted(batch, rules)
+        stays = evaluate(program, facts)
+        parts.append(
+            (
+                facts.ids[stays.entity],
+                facts.accounts[stays.entity],
+                place[stays.stage],
+                stays.start,
+                stays.end,
+                grades(rules, facts, stays).astype(np.int8),
+                np.diff(stays.entity, prepend=-1) != 0,
             )
+        )
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return make_table(none, none, none.astype(np.int16), none, none, none.astype(np.int8), none.astype(np.bool_))

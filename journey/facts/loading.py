@@ -29,7 +29,7 @@ from segmentation.engine.steps import FAR_FUTURE, Int64s
 from segmentation.facts.accounts import read_fields, read_flags
 from segmentation.facts.arrays import Positions, pick
 from segmentation.facts.copying import read_rows
-from segmentation.facts.segments import read_assessments, read_segments
+from segmentation.facts.segments import read_assessments, read_membership_rows
 from segmentation.facts.target_lists import read_memberships
 
 
@@ -229,13 +229,13 @@ def _batches(
         else:
             rows = positions.of(batch.owners)
         part = entities.part(rows)
-        mine = {name: _picked(table, rows) for name, table in tables.items()}
+        mine = {name: picked(table, rows) for name, table in tables.items()}
         mine[ACTIVITIES] = _activities_of(part, unit, batch.owners, batch.table)
         yield _facts(unit, part, mine)
     unowned = np.flatnonzero(entities.accounts < 0) if unit == "opportunity" else np.empty(0, dtype=np.int64)
     if len(unowned):
         part = entities.part(unowned)
-        mine = {name: _picked(table, unowned) for name, table in tables.items()}
+        mine = {name: picked(table, unowned) for name, table in tables.items()}
         nobody = np.empty(0, dtype=np.int64)
         mine[ACTIVITIES] = _activities_of(part, unit, nobody, _no_activities(classes))
         yield _facts(unit, part, mine)
@@ -253,33 +253,34 @@ def _small_tables(connection: Any, unit: str, entities: Entities, needs: Needs, 
     index = Positions(accounts).of(entities.accounts)
     if FIELDS in needs.tables:
         fields = read_fields(connection, accounts, needs.fields, some, not needs.present_only)
-        tables[FIELDS] = {key: _picked(field, index) for key, field in fields.items()}
+        tables[FIELDS] = {key: picked(field, index) for key, field in fields.items()}
     if FLAGS in needs.tables:
         periods, keys = read_flags(connection, accounts, some)
-        tables[FLAGS] = (_picked(periods, index), keys)
+        tables[FLAGS] = (picked(periods, index), keys)
     if TARGET_LISTS in needs.tables:
         periods, pairs = read_memberships(connection, accounts, some)
-        tables[TARGET_LISTS] = (_picked(periods, index), pairs)
+        tables[TARGET_LISTS] = (picked(periods, index), pairs)
     if CUSTOMER_PERIODS in needs.tables:
-        tables[CUSTOMER_PERIODS] = _picked(read_customer_periods(connection, accounts, some), index)
+        tables[CUSTOMER_PERIODS] = picked(read_customer_periods(connection, accounts, some), index)
     if INTENT in needs.tables:
-        tables[INTENT] = _picked(read_intent(connection, accounts, some), index)
+        tables[INTENT] = picked(read_intent(connection, accounts, some), index)
     if STAGES in needs.tables:
         periods, keys = read_stages(connection, accounts, needs.stages, some)
-        tables[STAGES] = (_picked(periods, index), keys)
+        tables[STAGES] = (picked(periods, index), keys)
     if SEGMENTS in needs.tables:
-        tables[SEGMENTS] = _picked(read_segments(connection, accounts, needs.segments, some), index)
+        members = read_membership_rows(connection, needs.segments, accounts if some else None)
+        tables[SEGMENTS] = picked(members.table(accounts), index)
     if ASSESSMENTS in needs.tables:
-        tables[ASSESSMENTS] = _picked(read_assessments(connection, accounts, needs.profiles, some), index)
+        tables[ASSESSMENTS] = picked(read_assessments(connection, accounts, needs.profiles, some), index)
     return tables
 
 
-def _picked(table: Any, index: Int64s) -> Any:
+def picked(table: Any, index: Int64s) -> Any:
     """A table for other entities: entity `e` gets what entity `index[e]` had, nothing where that is -1."""
     if isinstance(table, dict):
-        return {key: _picked(value, index) for key, value in table.items()}
+        return {key: picked(value, index) for key, value in table.items()}
     if isinstance(table, tuple):
-        return (_picked(table[0], index), *table[1:])
+        return (picked(table[0], index), *table[1:])
     if isinstance(table, DatedField):
         missing = index < 0
         has = len(table.initial) > 0
@@ -290,7 +291,7 @@ def _picked(table: Any, index: Int64s) -> Any:
             rows=pick(table.rows, index),
         )
     if isinstance(table, MembershipTable):
-        return replace(table, periods=_picked(table.periods, index), computed={})
+        return replace(table, periods=picked(table.periods, index), computed={})
     if isinstance(table, Periods | DealTable | IntentTable):
         return replace(table, rows=pick(table.rows, index))
     raise TypeError(type(table))

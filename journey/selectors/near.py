@@ -5,11 +5,9 @@ account, so that the list says what the account's page says.
 """
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +16,14 @@ from django.utils.translation import ngettext
 from numpy.typing import NDArray
 
 from journey.errors import JourneyError
-from journey.facts.known import known_at
 from journey.facts.loading import Needs, all_facts, weighted
 from journey.facts.stays import funnel_order
 from journey.models import Journey, JourneyVersion, Opportunity, Stage
 from journey.selectors.explanations import TermResult, instant_of, missing_for
 from journey.selectors.funnel import select
-from journey.selectors.funnel_data import no_history
+from journey.selectors.funnel_data import known_facts, no_history
 from journey.selectors.funnel_query import FunnelQuery, find_stage, funnel_query
 from journey.selectors.versions import published_version, shown_version, version_rules
-from scoring.facts.store import FactStore
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import one_look
 from segmentation.engine.resolve import Program, compile_journey, evaluate, values_at
@@ -162,9 +158,8 @@ def _facts(query: FunnelQuery, journey: JourneyRules, only: Int64s | None) -> It
         with one_snapshot() as connection:
             yield all_facts(connection, journey.unit, needs, only)
         return
-    with known_at(query.known_at) as connection, tempfile.TemporaryDirectory(prefix="known-") as folder:
-        store = FactStore(Path(folder), "contact" if journey.unit == "contact" else "account")
-        yield all_facts(connection, journey.unit, needs, only, store)
+    with known_facts(needs, query.known_at, journey.unit, only) as (_connection, batches):
+        yield batches
 
 
 def _goal(version: JourneyVersion, journey: JourneyRules, key: str) -> str:

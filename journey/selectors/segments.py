@@ -50,9 +50,8 @@ def _read_together(rules: SegmentRules) -> list[SegmentRules]:
     found = {rules.key: rules}
     waiting = [rules]
     while waiting:
-        for name in waiting.pop().depends_on():
-            key = name.removeprefix("segment:")
-            if name.startswith("segment:") and key not in found and key in versions and versions[key].pk not in built:
+        for key in waiting.pop().segments_read():
+            if key not in found and key in versions and versions[key].pk not in built:
                 found[key] = segment_rules(versions[key])
                 waiting.append(found[key])
     return in_order(found.values())
@@ -324,8 +323,7 @@ def closure(versions: Mapping[str, SegmentVersion], keys: Sequence[str]) -> list
         key = waiting.pop()
         if key in versions and key not in found:
             found[key] = segment_rules(versions[key])
-            names = found[key].depends_on()
-            waiting += [name.removeprefix("segment:") for name in names if name.startswith("segment:")]
+            waiting += found[key].segments_read()
     return in_order(found.values())
 
 

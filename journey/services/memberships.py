@@ -8,7 +8,7 @@ give the same memberships, whatever order the facts came in.
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,30 +16,23 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 
-from journey.engine.grading import evidence, span_grades
-from journey.facts.loading import Needs, all_facts, load_facts
+from journey.facts.loading import all_facts, load_facts
+from journey.facts.memberships import evaluated_segments, segment_needs
 from journey.facts.threads import THREADS, in_threads
 from journey.selectors.histories import affected_entities, current_history, entity_count
 from journey.selectors.versions import shown_version
 from journey.services.partitions import drop_partitions
 from segmentation.engine.facts import NEVER, Facts
 from segmentation.engine.memberships import (
-    SEGMENTS,
     SegmentRules,
     Spans,
-    criteria_read,
-    in_order,
-    membership_steps,
-    nobody,
-    spans,
+    closure,
 )
-from segmentation.engine.params import one_look
-from segmentation.errors import ProblemError
 from segmentation.facts.copying import POSTGRES_EPOCH
 from segmentation.facts.segments import assessed_version
 from segmentation.facts.writing import COPY_HEADER, COPY_TRAILER, binary_rows
 from segmentation.models import SegmentHistory, SegmentVersion
-from segmentation.selectors.segments import segment_rules, versions_in_force
+from segmentation.selectors.segments import usable_rules, versions_in_force
 from segmentation.selectors.touches import changed_since, current_snapshot, earliest
 from segmentation.services.jobs import Progress
 from segmentation.services.snapshots import one_snapshot
@@ -95,26 +88,12 @@ class _Plan:
     """Segments that can be evaluated, in order, and the versions in force."""
 
     rules: dict[str, SegmentRules]
-    versions: Mapping[str, SegmentVersion]
     broken: dict[str, str]
+    versions: Mapping[str, SegmentVersion]
 
     def closure(self, keys: Any) -> list[SegmentRules]:
         """The segments with all they read, in order."""
-        wanted: dict[str, SegmentRules] = {}
-
-        def visit(key: str) -> None:
-            if key in self.rules and key not in wanted:
-                wanted[key] = self.rules[key]
-                for other in self.segments_read(key):
-                    visit(other)
-
-        for key in keys:
-            visit(key)
-        return in_order(wanted.values())
-
-    def segments_read(self, key: str) -> list[str]:
-        names = self.rules[key].depends_on()
-        return [name.removeprefix("segment:") for name in names if name.startswith("segment:")]
+        return closure(self.rules, keys)
 
     def reads(self, key: str) -> dict[str, int]:
         """Everything a membership rests on but facts: versions of segments, histories of journeys, profiles."""
@@ -139,27 +118,7 @@ def _journey_history(key: str) -> Any:
 
 def _plan() -> _Plan:
     versions = versions_in_force()
-    rules: dict[str, SegmentRules] = {}
-    broken: dict[str, str] = {}
-    with one_look():
-        for key, version in versions.items():
-            try:
-                rules[key] = segment_rules(version)
-            except ProblemError as error:
-                broken[key] = str(error)
-    # What reads a broken segment cannot be evaluated either.
-    while True:
-        lost = {
-            key: name
-            for key, segment in rules.items()
-            for name in segment.depends_on()
-            if name.startswith("segment:") and name.removeprefix("segment:") not in rules
-        }
-        if not lost:
-            return _Plan(rules, versions, broken)
-        for key, name in lost.items():
-            broken[key] = _t("It reads %(name)s, whose rules cannot be used.") % {"name": name}
-            del rules[key]
+    return _Plan(*usable_rules(versions), versions)
 
 
 def update_memberships(*, keys: Any = None, full: bool = False, progress: Progress = _silent) -> MembershipResult:
@@ -213,31 +172,6 @@ def _snapshot(read: Any, plan: _Plan, keys: Any) -> str:
     return earliest([current_snapshot(read), *(history.snapshot for history in histories if history)])
 
 
-def segment_needs(segments: list[SegmentRules]) -> Needs:
-    """What segments evaluated together read; memberships of each other are computed, not read."""
-    needs = Needs.of_criteria(criterion for segment in segments for criterion in segment.criteria())
-    return replace(needs, tables=needs.tables - {SEGMENTS}, segments=())
-
-
-def computed_together(facts: Facts) -> Facts:
-    """The facts with an empty table of memberships, which segments fill for each other."""
-    return replace(facts, tables={**facts.tables, SEGMENTS: nobody(len(facts))})
-
-
-def _evaluate(segments: list[SegmentRules], written: set[str], facts: Facts) -> list[tuple[str, Spans, Any]]:
-    """Key, periods and trust grades of each of the `written` segments."""
-    facts = computed_together(facts)
-    steps = membership_steps(segments, facts)
-    found, by_key = evidence(facts), {segment.key: segment for segment in segments}
-    result = []
-    for segment in segments:
-        if segment.key in written:
-            periods = spans(steps[segment.key], facts.start)
-            criteria = criteria_read(segment, by_key)
-            result.append((segment.key, periods, span_grades(periods, facts, found, criteria)))
-    return result
-
-
 def _rows(history: SegmentHistory, facts: Facts, periods: Spans, grades: Any) -> Iterator[bytes]:
     n = len(periods)
     values: dict[str, Any] = {
@@ -288,7 +222,7 @@ def _rebuild(plan: _Plan, keys: list[str], result: MembershipResult, progress: P
 
             def work(facts: Facts) -> tuple[Facts, list[tuple[str, Spans, Any]], float]:
                 started = time.perf_counter()
-                return facts, _evaluate(segments, written, facts), time.perf_counter() - started
+                return facts, evaluated_segments(segments, written, facts), time.perf_counter() - started
 
             with cursor.copy(f"COPY {table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT binary)") as copy:
                 copy.write(COPY_HEADER)
@@ -341,7 +275,7 @@ def _refresh(plan: _Plan, histories: dict[str, SegmentHistory], result: Membersh
             facts = load_facts(read, "account", part, needs)
             seconds["load"] += time.perf_counter() - begin
             begin = time.perf_counter()
-            found = _evaluate(segments, set(histories), facts)
+            found = evaluated_segments(segments, set(histories), facts)
             seconds["compute"] += time.perf_counter() - begin
             begin = time.perf_counter()
             with read.cursor() as cursor:

@@ -44,6 +44,10 @@ class SegmentRules:
         names = {name for criterion in self.criteria() for name in criterion.depends_on()}
         return sorted(names | ({segment_name(self.parent)} if self.parent else set()))
 
+    def segments_read(self) -> list[str]:
+        """Keys of the segments it reads."""
+        return [name.removeprefix("segment:") for name in self.depends_on() if name.startswith("segment:")]
+
 
 def segment_name(key: str) -> str:
     """What a segment is called among the rules that read each other."""
@@ -146,6 +150,18 @@ def in_order(segments: Iterable[SegmentRules]) -> list[SegmentRules]:
     for name in by_name:
         visit(name)
     return list(done.values())
+
+
+def closure(rules: Mapping[str, SegmentRules], keys: Iterable[str]) -> list[SegmentRules]:
+    """Those of the segments and all they read, in order. Keys without rules are left out."""
+    wanted: dict[str, SegmentRules] = {}
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
+        if key in rules and key not in wanted:
+            wanted[key] = rules[key]
+            waiting += rules[key].segments_read()
+    return in_order(wanted.values())
 
 
 def membership_steps(segments: Sequence[SegmentRules], facts: Facts) -> dict[str, Steps]:

@@ -1,13 +1,15 @@
 """Memberships of segments and assessments of the fit, for rules that read them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from django.db.models import Exists, OuterRef
+from numpy.typing import NDArray
 
 from segmentation.engine.facts import NEVER, DatedField
-from segmentation.engine.memberships import MembershipTable
+from segmentation.engine.memberships import MEMBER, MembershipTable
 from segmentation.engine.resolve import jit
 from segmentation.engine.steps import FAR_PAST, Int32s, Int64s
 from segmentation.facts.accounts import OPEN_END, periods
@@ -26,14 +28,41 @@ def profile_names() -> dict[str, str]:
     return dict(IcpProfile.objects.values_list("key", "name"))
 
 
-def read_segments(connection: Any, accounts: Int64s, wanted: Sequence[str], some: bool) -> MembershipTable:
-    """Memberships of accounts in the segments `wanted`, by their present histories.
+@dataclass(frozen=True)
+class MembershipRows:
+    """Periods of accounts in segments, in any order.
 
-    some: only these accounts are read from the database (for few); otherwise all are.
+    segment: place in `keys`. state: member or not known, as stored. end: after `OPEN_END` where open.
     """
-    current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT, segment__key__in=list(wanted))
+
+    keys: tuple[str, ...]
+    account: Int64s
+    segment: Int64s
+    state: Any
+    start: Int64s
+    end: Int64s
+    assumed: NDArray[np.bool_]
+
+    def table(self, accounts: Int64s) -> MembershipTable:
+        """The periods of accounts, in this order, for rules that read them."""
+        kind = (2 * self.segment + self.state - 1).astype(np.int32)
+        order, _rows = grouped(Positions(accounts).of(self.account), len(accounts), self.start)
+        return MembershipTable(
+            periods=periods(self.account, accounts, self.start, self.end, kind),
+            keys=self.keys,
+            assumed=np.ascontiguousarray(self.assumed[order]),
+        )
+
+
+def read_membership_rows(
+    connection: Any, wanted: Sequence[str] | None = None, accounts: Int64s | None = None
+) -> MembershipRows:
+    """Memberships by the present histories of the segments `wanted` (None: of all); accounts: only of these."""
+    current = SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT)
+    if wanted is not None:
+        current = current.filter(segment__key__in=list(wanted))
     built = list(current.order_by("pk").values_list("pk", "build", "segment__key"))
-    where, params = ("AND account_id = ANY (%s)", [accounts.tolist()]) if some else ("", [])
+    where, params = ("", []) if accounts is None else ("AND account_id = ANY (%s)", [accounts.tolist()])
     rows = read_rows(
         connection,
         "SELECT account_id, history_id, state::int4, start_at, coalesce(end_at, '9999-01-01+00'), grade = 3"
@@ -42,12 +71,14 @@ def read_segments(connection: Any, accounts: Int64s, wanted: Sequence[str], some
         [sorted({build for _pk, build, _key in built}), [pk for pk, _build, _key in built], *params],
     )
     number = Positions(np.array([pk for pk, _build, _key in built], dtype=np.int64)).of(rows["history"])
-    kind = (2 * number + rows["state"] - 1).astype(np.int32)
-    order, _rows = grouped(Positions(accounts).of(rows["account"]), len(accounts), rows["start"])
-    return MembershipTable(
-        periods=periods(rows["account"], accounts, rows["start"], rows["end"], kind),
-        keys=tuple(key for _pk, _build, key in built),
-        assumed=np.ascontiguousarray(rows["assumed"][order]),
+    return MembershipRows(
+        tuple(key for _pk, _build, key in built),
+        rows["account"],
+        number,
+        rows["state"],
+        rows["start"],
+        rows["end"],
+        rows["assumed"],
     )
 
 
@@ -93,37 +124,27 @@ def read_assessments(connection: Any, accounts: Int64s, profiles: Iterable[str],
     return found
 
 
-def read_segment_sets(connection: Any, accounts: Int64s) -> DatedField:
+def segment_sets(members: MembershipRows, accounts: Int64s) -> DatedField:
     """Which segments accounts were members of over time, as tuples of keys, to break figures down by and to filter.
 
     accounts: in this order. An account in no segment has no value then.
     """
-    built = list(
-        SegmentHistory.objects.filter(state=SegmentHistory.State.CURRENT).values_list("pk", "build", "segment__key")
-    )
     n = len(accounts)
-    rows = read_rows(
-        connection,
-        "SELECT account_id, history_id, start_at, coalesce(end_at, '9999-01-01+00')"
-        " FROM segmentation_segmentmembership WHERE build_id = ANY (%s) AND history_id = ANY (%s) AND state = 1",
-        {"account": "i8", "history": "i8", "start": "time", "end": "time"},
-        [sorted({build for _pk, build, _key in built}), [pk for pk, _build, _key in built]],
-    )
-    place = Positions(accounts).of(rows["account"])
-    number = Positions(np.array([pk for pk, _build, _key in built], dtype=np.int64)).of(rows["history"])
-    open_end = rows["end"] > OPEN_END
+    mine = members.state == MEMBER
+    place, number = Positions(accounts).of(members.account[mine]), members.segment[mine]
+    start, end = members.start[mine], members.end[mine]
+    open_end = end > OPEN_END
     # Every beginning and end is a change of the set.
     owner = np.concatenate([place, place[~open_end]])
-    time = np.concatenate([rows["start"], rows["end"][~open_end]])
+    time = np.concatenate([start, end[~open_end]])
     change = np.concatenate([number + 1, -(number[~open_end] + 1)])
     order, owned = grouped(owner, n, time, change)
-    words = max(-(-len(built) // 63), 1)
+    words = max(-(-len(members.keys) // 63), 1)
     sets = _running_sets(owned.begin, owned.end, np.ascontiguousarray(change[order]), words)
     # Of several changes at one instant the last has the set; nothing lies between them.
     found, code = np.unique(sets[:, 0] if words == 1 else sets, axis=0, return_inverse=True)
-    keys = [key for _pk, _build, key in built]
     values = [
-        tuple(sorted(key for i, key in enumerate(keys) if row[i // 63] >> (i % 63) & 1))
+        tuple(sorted(key for i, key in enumerate(members.keys) if row[i // 63] >> (i % 63) & 1))
         for row in found.reshape(-1, words).tolist()
     ]
     # In no segment is no value.

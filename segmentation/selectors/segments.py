@@ -1,13 +1,15 @@
 """Segments: the tree, what is in force, and who is a member now or was at any moment."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from segmentation.engine.memberships import PARTS, SegmentRules
+from segmentation.engine.params import one_look
 from segmentation.engine.rules import parse_rule
 from segmentation.errors import ProblemError
 from segmentation.models import Account, Segment, SegmentHistory, SegmentMembership, SegmentVersion
@@ -51,6 +53,33 @@ def rules_of(key: str, parent: str, document: Any) -> SegmentRules:
                 error.field = f"{key}.{part}.{error.field}"
                 raise
     return SegmentRules(key=key, parts=parts, parent=parent or None)
+
+
+def usable_rules(versions: Mapping[str, SegmentVersion]) -> tuple[dict[str, SegmentRules], dict[str, str]]:
+    """The rules of those versions that can be evaluated, by key, and why the others cannot.
+
+    What reads a segment whose rules cannot be used cannot be evaluated either.
+    """
+    rules: dict[str, SegmentRules] = {}
+    broken: dict[str, str] = {}
+    with one_look():
+        for key, version in versions.items():
+            try:
+                rules[key] = segment_rules(version)
+            except ProblemError as error:
+                broken[key] = str(error)
+    while True:
+        lost = {
+            key: name
+            for key, segment in rules.items()
+            for name in segment.depends_on()
+            if name.startswith("segment:") and name.removeprefix("segment:") not in rules
+        }
+        if not lost:
+            return rules, broken
+        for key, name in lost.items():
+            broken[key] = gettext("It reads %(name)s, whose rules cannot be used.") % {"name": name}
+            del rules[key]
 
 
 @dataclass(frozen=True)

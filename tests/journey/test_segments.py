@@ -15,7 +15,7 @@ from journey.services.replay import replay
 from journey.services.versions import create_journey, publish_version
 from segmentation.engine.kinds.field import value_code_at
 from segmentation.errors import ProblemError
-from segmentation.facts.segments import read_segment_sets
+from segmentation.facts.segments import read_membership_rows, segment_sets
 from segmentation.models import (
     Account,
     AccountFlag,
@@ -228,7 +228,7 @@ def test_the_sets_of_segments_over_time_are_what_figures_are_broken_down_by():
         account=one, flag_type=FlagType.objects.get(key="disqualified"), start_at=day(20), end_at=day(40), reason="x"
     )
     update_memberships()
-    found = read_segment_sets(connection, np.array([other.pk, one.pk]))
+    found = segment_sets(read_membership_rows(connection), np.array([other.pk, one.pk]))
 
     def at(entity, moment):
         code = value_code_at(found, entity, instant_of(day(moment)))
