@@ -47,7 +47,9 @@ class GoalForm(forms.ModelForm):  # type: ignore[type-arg]
             kinds.choices = [(key, kind.label) for key, kind in goal_kinds().items()]
             kinds.help_text = format_html_join("", "<b>{}</b>: {}<br>", _kinds_explained())
         if "segment" in self.fields:
-            of_segment: Any = self.fields["segment"].widget
+            segments: Any = self.fields["segment"]
+            segments.queryset = Segment.objects.exclude(purpose=Segment.Purpose.TRIGGER)
+            of_segment = segments.widget
             of_segment.can_add_related = of_segment.can_change_related = of_segment.can_view_related = False
             of_segment.can_delete_related = False
         self.fields["baseline"].required = False

@@ -38,6 +38,7 @@ from segmentation.models import Account, Segment, SegmentVersion
 from segmentation.selectors.access import is_limited, visible_accounts
 from segmentation.selectors.dependencies import rules_that_read
 from segmentation.selectors.segments import (
+    campaign_segments,
     current_segment_histories,
     current_segment_history,
     segment_tree,
@@ -115,7 +116,7 @@ class SegmentAdmin(AudiencePages, HealthPages, VersionPages, PerformancePages, P
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = timezone.now()
-        nodes = [node for node in segment_tree() if node.segment.purpose == Segment.Purpose.SEGMENT]
+        nodes = campaign_segments()
         visible = visible_accounts(request.user)
         sizes = sizes_at(now, visible)
         accounts = (Account.objects.all() if visible is None else visible).count()

@@ -1,6 +1,6 @@
 """What figures are broken down by: dated values of accounts, deals and people, as codes at any instant."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +18,13 @@ from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
 from segmentation.facts.segments import MembershipRows, read_membership_rows, segment_sets
 from segmentation.models import Contact, CustomField, Tier
+from segmentation.selectors.segments import campaign_segments
 
 # Upper limits of the bands of numbers; the last band is open.
 EMPLOYEES = (50, 250, 1_000, 5_000)
 REVENUE = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+
+NOT_KNOWN = _("(not known)")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Dimension:
 
     read: gives its dated values for a table of stays. per: whether these are by account or by entity. is_slow: it is
     read from activities, and so together with the history instead of when it is first asked for. reads_segments: it
-    rests on memberships, which are themselves derived.
+    rests on memberships, which are themselves derived. grouped: the values that make groups of their own; others serve
+    as filters only. without: what people read where there is no value.
     """
 
     key: str
@@ -52,6 +56,8 @@ class Dimension:
     per: str = "account"
     is_slow: bool = False
     reads_segments: bool = False
+    grouped: Callable[[], Collection[Any]] | None = None
+    without: Any = NOT_KNOWN
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def dimensions(unit: str) -> dict[str, Dimension]:
     found["size"] = _banded("size", "employees", _("company size by employees"), EMPLOYEES)
     found["revenue"] = _banded("revenue", "revenue", _("company size by revenue"), REVENUE)
     found.pop("employees")
-    found["segment"] = Dimension("segment", _("segment"), _segments, reads_segments=True)
+    found["segment"] = _SEGMENT
     found["first_activity"] = Dimension("first_activity", _("first engagement activity"), _first_activity, is_slow=True)
     if unit == Journey.Unit.ACCOUNT:
         return found
@@ -125,6 +131,20 @@ def coded(dimension: Dimension, source: Source) -> Coded:
 def _segments(source: Source) -> DatedField:
     members = read_membership_rows(source.connection) if source.members is None else source.members
     return segment_sets(members, source.table.owners)
+
+
+def _campaign_segments() -> list[str]:
+    return [node.segment.key for node in campaign_segments()]
+
+
+_SEGMENT = Dimension(
+    "segment",
+    _("segment"),
+    _segments,
+    reads_segments=True,
+    grouped=_campaign_segments,
+    without=_("(in no segment)"),
+)
 
 
 def _account_field(key: str, field: str, label: Any) -> Dimension:
@@ -245,7 +265,7 @@ def _deal_dimensions() -> dict[str, Dimension]:
 def _contact_dimensions() -> dict[str, Dimension]:
     table = "segmentation_contact"
     found = {name: _column(Contact, table, name) for name in ("seniority", "department", "buying_role")}
-    found["segment"] = Dimension("segment", _("segment"), _segments, reads_segments=True)
+    found["segment"] = _SEGMENT
     found["first_activity"] = Dimension(
         "first_activity",
         _("first engagement activity"),

@@ -1,6 +1,6 @@
 """Whom figures are of: filters by list, by value and by right to see, and the groups they are broken down into."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,10 @@ class Filters:
             )
         for coded, codes in self.values:
             found, _assumed = coded.at(entity, instant)
-            lists = Breaker(coded)
-            kept &= lists.has(found, codes)
+            hit = Breaker(coded).has(found, codes[codes >= 0])
+            if (codes < 0).any():  # in none of the groups of a breakdown
+                hit |= group_breaker(coded).has(found, codes[codes < 0])
+            kept &= hit
         return kept
 
 
@@ -81,20 +83,27 @@ def _in_period(index, instant, begin, end, start, stop, kind, wanted):  # type: 
 
 
 class Breaker:
-    """Turns the codes of a dimension into its items: a list counts as each of its items, everything else as itself."""
+    """Turns the codes of a dimension into its items: a list counts as each of its items, everything else as itself.
 
-    def __init__(self, coded: Coded) -> None:
+    only: the items of lists that count; a list without any of them has no value. None: all.
+    """
+
+    def __init__(self, coded: Coded, only: Collection[Any] | None = None) -> None:
         self.coded = coded
         self.is_list = any(isinstance(value, tuple) for value in coded.values)
         if not self.is_list:
             self.items: tuple[Any, ...] = coded.values
             return
         parts = [value if isinstance(value, tuple) else (value,) for value in coded.values]
+        if only is not None:
+            parts = [tuple(item for item in part if item in only) for part in parts]
         self.items = tuple(sorted({item for part in parts for item in part}, key=str))
         number = {item: place for place, item in enumerate(self.items)}
-        sizes = [1, *(len(part) for part in parts)]  # code -1, not known, comes first
+        sizes = [1, *(max(len(part), 1) for part in parts)]  # code -1, not known, comes first
         self._begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._item = np.array([-1, *(number[item] for part in parts for item in part)], dtype=np.int32)
+        self._item = np.array(
+            [-1, *(number.get(item, -1) for part in parts for item in part or (None,))], dtype=np.int32
+        )
 
     def spread(self, code: Int32s) -> tuple[Int64s | None, Int32s]:
         """Items of the codes: which place each belongs to (None: one each, in order), and the items."""
@@ -127,6 +136,12 @@ class Breaker:
         return np.array(found, dtype=np.int64), [word for word in words if word.casefold() not in names]
 
 
+def group_breaker(coded: Coded) -> Breaker:
+    """Into the items figures are broken down by."""
+    only = coded.dimension.grouped
+    return Breaker(coded, None if only is None else set(only()))
+
+
 @dataclass(frozen=True)
 class Groups:
     """The groups of a breakdown. values: per group its value in each dimension (None: not known); others: number of the
@@ -155,7 +170,7 @@ class Breakdown:
     """Places pairs of entity and instant into groups by up to two dimensions."""
 
     def __init__(self, dimensions: Sequence[Coded], most: int) -> None:
-        self.breakers = [Breaker(coded) for coded in dimensions]
+        self.breakers = [group_breaker(coded) for coded in dimensions]
         self.most = most
         self._numbers: Any = None
         self.groups = Groups(tuple(coded.dimension for coded in dimensions), ())

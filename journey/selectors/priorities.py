@@ -32,7 +32,7 @@ from segmentation.facts.arrays import Positions
 from segmentation.facts.copying import read_rows
 from segmentation.facts.segments import assessed_version
 from segmentation.models import IcpProfile, PriorityAnswer, PriorityWeight, Segment
-from segmentation.selectors.segments import segment_tree
+from segmentation.selectors.segments import campaign_segments
 from segmentation.services.snapshots import one_snapshot
 
 YEAR = dt.timedelta(days=365)
@@ -393,7 +393,7 @@ def score_of(answer: int) -> float:
 
 
 def segment_ranking(at: dt.datetime | None = None, user: Any = None) -> Ranking:
-    """All segments that have members worked out, ranked now by what is measured and judged.
+    """The segments campaigns address that have members worked out, ranked now by what is measured and judged.
 
     user: of a limited one figures are of own accounts only.
     """
@@ -405,7 +405,7 @@ def segment_ranking(at: dt.datetime | None = None, user: Any = None) -> Ranking:
         answers.setdefault(answer.segment.key, {})[answer.consideration] = answer
     rows: list[tuple[Segment, str, int, Priority, dict[str, Judged]]] = []
     above: list[str] = []
-    for node in segment_tree():
+    for node in campaign_segments():
         above[node.depth :] = [str(node.segment)]
         if node.segment.key in members.keys:
             inside = members.of(node.segment.key)

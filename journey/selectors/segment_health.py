@@ -36,7 +36,7 @@ from segmentation.models import (
 )
 from segmentation.models.choices import MEMBER_STATES, Relationship
 from segmentation.selectors.access import visible_accounts, visible_to
-from segmentation.selectors.segments import current_segment_history, segment_rules, segment_tree
+from segmentation.selectors.segments import campaign_segments, current_segment_history, segment_rules, segment_tree
 from segmentation.services.segments import QUESTIONS
 
 MOST_ACTIVE = 5  # segments that can be addressed well at one time
@@ -229,7 +229,7 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
     """
     now = at or timezone.now()
     members = members_now(now, user)
-    tree = [node for node in segment_tree() if node.segment.purpose == Segment.Purpose.SEGMENT]
+    tree = campaign_segments()
     nodes = [node for node in tree if node.segment.key in members.keys]
     unbuilt = [node.segment for node in tree if node.segment.key not in members.keys]
     customer = customers_at(members.accounts, now)

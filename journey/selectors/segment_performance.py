@@ -32,9 +32,9 @@ from segmentation.engine.resolve import rule_steps, values_at, values_of
 from segmentation.engine.rules import Rule, parse_rule
 from segmentation.engine.steps import FAR_FUTURE, NO, UNKNOWN, YES, Bools, Int8s, Int64s
 from segmentation.facts.arrays import Positions
-from segmentation.models import Segment, TargetList
+from segmentation.models import TargetList
 from segmentation.selectors.access import visible_accounts
-from segmentation.selectors.segments import find_segment, segment_tree
+from segmentation.selectors.segments import campaign_segments, find_segment, segment_tree
 
 MOMENTS = ("opened", "closed")
 TARGETS = "(target-accounts)"  # what the accounts on any list are called among the segments
@@ -230,7 +230,7 @@ class Group(NamedTuple):
 def _groups(query: PerformanceQuery) -> list[Group]:
     """The segments, and the accounts on any list."""
     nodes = segment_tree()
-    usual = [node.segment for node in nodes if node.segment.purpose == Segment.Purpose.SEGMENT]
+    usual = [node.segment for node in campaign_segments()]
     active = {segment.key for segment in usual if segment.active}
     wanted = set(query.segments) or {*(active or {segment.key for segment in usual}), TARGETS}
     found = [

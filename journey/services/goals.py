@@ -47,6 +47,7 @@ class _Checked:
         self.goal = SegmentGoal()
         self._copy()
         self._unknown_names()
+        self._segment()
         self._kind()
         self._days()
         self._target()
@@ -83,6 +84,14 @@ class _Checked:
                     _("A goal has no “%(field)s”."),
                     "unknown_key", name, value, _("There are: %(known)s."), known=", ".join((*FIXED, *GIVEN)),
                 )  # fmt: skip
+
+    def _segment(self) -> None:
+        segment = self.goal.segment if self.goal.segment_id else None
+        if self.instance is None and segment is not None and segment.purpose == Segment.Purpose.TRIGGER:
+            self._refuse(
+                _("“%(value)s” is the trigger of a play; goals are of segments and audiences."),
+                "trigger", "segment", segment.key, _("Choose another, or say that it is made for a segment."),
+            )  # fmt: skip
 
     def _kind(self) -> None:
         try:

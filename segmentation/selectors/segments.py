@@ -109,6 +109,14 @@ def segment_tree(versions: dict[str, SegmentVersion] | None = None) -> list[Node
     return nodes
 
 
+def campaign_segments(versions: dict[str, SegmentVersion] | None = None) -> list[Node]:
+    """The tree without triggers of plays and audiences: what is judged, ranked, compared and broken down by.
+
+    Those hold accounts of many segments on purpose; among the segments they would overlap with all and cover everybody.
+    """
+    return [node for node in segment_tree(versions) if node.segment.purpose == Segment.Purpose.SEGMENT]
+
+
 def of_purpose(purpose: str) -> QuerySet[Segment]:
     """The segments made for a purpose (a value of `Segment.Purpose`), in their order."""
     return Segment.objects.filter(purpose=purpose).order_by("order", "name", "id")

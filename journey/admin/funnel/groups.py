@@ -13,9 +13,9 @@ from journey.admin.funnel.figures import (
 from journey.admin.funnel.parts import Part, add_notes, capitalised, compared_with, field_options, link_of, no_link
 from journey.admin.funnel.words import days, difference, money, no_data, number, share
 from journey.errors import JourneyError
-from journey.facts.dimensions import dimensions
+from journey.facts.dimensions import Dimension, dimensions
 from journey.selectors import funnel_charts as charts
-from journey.selectors.funnel import Group, StageFigures, funnel
+from journey.selectors.funnel import NOT_KNOWN, OTHERS, Group, StageFigures, funnel
 from journey.selectors.funnel_query import FunnelQuery
 from journey.selectors.funnel_tables import funnel_rows
 
@@ -112,7 +112,7 @@ def groups_part(look: Look) -> Part:
     for group, where in zip(report.groups, wheres, strict=True):
         figures = {s.key: s for s in group.stages}
         link = link_of(look, stage.key, where) if where is not None else no_link
-        label = group_label(group.labels[0])
+        label = group_label(group.labels[0], report.query.by[0])
         own = look.address.url(look.page_url, where=where, tab="overview") if where is not None else ""
         heading = Cell(label, own, title=gettext("The funnel of this group") if own else "")
         before = was.get(group.labels)
@@ -161,9 +161,9 @@ def groups_part(look: Look) -> Part:
     return part
 
 
-def group_label(label: str) -> str:
+def group_label(label: str, dimension: Dimension) -> str:
     """The name of a group as people read it."""
-    return {"(none)": gettext("(not known)"), "(others)": gettext("(others)")}.get(label, label)
+    return {NOT_KNOWN: str(dimension.without), OTHERS: gettext("(others)")}.get(label, label)
 
 
 def _measure_cells(
@@ -214,7 +214,7 @@ def heat_part(look: Look) -> Part:
     top = max((cell for row in found.cells for cell in row if cell is not None), default=0) or 1
     rows = []
     for i, down in enumerate(found.down):
-        row = [Cell(group_label(down))]
+        row = [Cell(group_label(down, report.query.by[0]))]
         for j, across in enumerate(found.across):
             value, group = found.cells[i][j], groups.get((down, across))
             if group is None or value is None:
@@ -235,7 +235,10 @@ def heat_part(look: Look) -> Part:
         gettext("%(measure)s of %(stage)s by %(down)s and %(across)s")
         % {"measure": measure_words()[measure], "stage": stage, "down": labels[0], "across": labels[1]},
         table=Table(
-            [Column(capitalised(labels[0]), words=True), *(Column(group_label(across)) for across in found.across)],
+            [
+                Column(capitalised(labels[0]), words=True),
+                *(Column(group_label(across, report.query.by[1])) for across in found.across),
+            ],
             rows,
         ),
         open=True,

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segmentation.engine.criteria import Criterion, Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.memberships import SEGMENTS, MembershipTable, segment_name
 from segmentation.engine.params import Choice, Param
-from segmentation.engine.steps import UNKNOWN, YES, Steps
+from segmentation.engine.resolve import values_of
+from segmentation.engine.steps import UNKNOWN, YES, Int32s, Int64s, Steps
 from segmentation.engine.text import _, gettext_noop
 
 _segment_choices: Callable[[], dict[str, str]] = dict
@@ -41,6 +45,14 @@ class InSegment(Criterion):
     def steps(self, facts: Facts) -> Steps:
         table: MembershipTable = facts.table(SEGMENTS)
         return table.steps(self.values["segment"])
+
+    def assumed(self, facts: Facts, entities: Int32s, instants: Int64s) -> NDArray[np.bool_]:
+        """In it by a membership that began by an assumption."""
+        table: MembershipTable = facts.table(SEGMENTS)
+        found: NDArray[np.bool_] = (
+            values_of(table.assumed_steps(self.values["segment"]), entities.astype(np.int64), instants) == YES
+        )
+        return found
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         value = self.steps(facts).at(entity, instant)
