@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Iterator  # noqa: UP035 - old versions of Python read this file
+from typing import Iterator, NoReturn  # noqa: UP035 - old versions of Python read this file
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -65,7 +66,7 @@ def run_django(argv: list[str]) -> None:
     except ImproperlyConfigured as error:
         if "--traceback" in argv:
             raise
-        sys.exit(str(error))
+        give_up(argv, "bad_settings", str(error))
     except (OperationalError, ProgrammingError) as error:
         if "--traceback" in argv:
             raise
@@ -74,9 +75,17 @@ def run_django(argv: list[str]) -> None:
         problem = tables.reason(error) or tables.unreachable(error)
         if not problem and isinstance(error, ProgrammingError):
             raise
-        sys.exit(problem or str(error).strip())
+        give_up(argv, "no_database", problem or str(error).strip())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def give_up(argv: list[str], code: str, sentence: str) -> NoReturn:
+    """End with a sentence and exit code 1; for whoever asked for --json with the parts of a problem before it."""
+    if "--json" in argv[2:]:
+        fault = {"code": code, "field": "", "value": "", "message": sentence, "remedy": ""}
+        print(json.dumps({"fault": fault}, indent=2, ensure_ascii=False))
+    sys.exit(sentence)
 
 
 def prepare(group: str) -> None:

@@ -89,7 +89,7 @@ def funnel_query(
             _("A horizon of %(value)s days cannot be used."),
             code="bad_horizon",
             field="horizon",
-            value=horizon_days,
+            value=f"{horizon_days:.15g}",
             remedy=_("Give a number of days from 1 to 36,500, or none for no limit."),
         )
     bad_days = [day for day in reached_days if not 0 <= day <= LONGEST_HORIZON]
@@ -114,6 +114,14 @@ def funnel_query(
             field="by",
             value=len(by),
             remedy=_("Leave out all but two; filter by the others."),
+        )
+    if len(set(by)) < len(by):
+        raise JourneyError(
+            _("Figures are broken down by “%(value)s” twice."),
+            code="same_field",
+            field="by",
+            value=by[0],
+            remedy=_("Name two different fields, or one."),
         )
     known = dimensions(journey.unit)
     if list_key is None and (list_mode != "was" or cohort_at is not None):

@@ -96,6 +96,21 @@ def test_a_server_that_cannot_be_reached_is_a_sentence(tmp_path):
     assert "127.0.0.1" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "variables"),
+    [
+        ("no_database", "127.0.0.1", {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/n"}),
+        ("bad_settings", "TIME_ZONE", {"TIME_ZONE": "Mars/Olympus"}),
+    ],
+)
+def test_who_asks_for_json_gets_json_when_a_command_cannot_even_begin(tmp_path, code, words, variables):
+    done = manage("priority", "--json", VAR_DIR=str(tmp_path), **variables)
+    assert done.returncode == 1
+    fault = json.loads(done.stdout)["fault"]
+    assert (fault["code"], words in fault["message"]) == (code, True)
+    assert words in done.stderr
+
+
 def test_a_database_url_switches_to_that_server(tmp_path):
     found = read("DATABASES", VAR_DIR=str(tmp_path), DATABASE_URL="postgresql://u:p%40@h:6543/n?sslmode=require")
     database = found["DATABASES"]["default"]

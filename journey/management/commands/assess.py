@@ -1,6 +1,5 @@
 """How well accounts fit the ideal customer profile, and why."""
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,14 +7,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from journey.management.base import JourneyCommand
 from journey.selectors.assessments import STATES, fit_now, state_name
 from journey.selectors.journeys import find_entity
 from journey.services.assessments import Assessed, assess
+from segmentation.management.base import ProductCommand
 from segmentation.selectors.profiles import find_profile
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Assess accounts by the ideal customer profile: fit, grade, how much is known, and the reasons."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +39,10 @@ class Command(JourneyCommand):
             assess(profile=profile, account_ids=[account.pk])
             found = [details for version, details in fit_now(account, at) if profile in (None, version.profile)]
             text = "\n\n".join(_reasons(details) for details in found) or _("No profile is published.")
-        self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) if options["json"] else text)
+        if options["json"]:
+            self.print_json(found)
+        else:
+            self.stdout.write(text)
 
 
 def _summary(result: Assessed) -> str:

@@ -7,16 +7,16 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 
-from journey.management.base import JourneyCommand
 from journey.ready_made_audiences import install_audiences
 from journey.selectors.audiences import EMAILS, LEVELS, audience_export
 from journey.services.replay import bring_up_to_date
 from segmentation.engine.memberships import segment_name
+from segmentation.management.base import ProductCommand
 from segmentation.models import Segment
 from segmentation.selectors.segments import find_segment, of_purpose
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = (
         "An audience as CSV: the accounts of a segment, or the people in them with hashed or plain mail addresses."
         " Memberships are brought up to date first. Without a key: the audiences there are."

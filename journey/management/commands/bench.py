@@ -1,18 +1,18 @@
 """Measure the replay against PostgreSQL's own COPY and against other ways to the same history."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.runner import NAMES, RESULTS, TARGET_SIZE, MeasurementError, run, verdicts, write
 from benchmarks.scratch import Scratch
+from segmentation.management.base import ProductCommand
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """Makes a scratch database of the asked size, measures in it, and drops it."""
 
     help = (
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--keep", action="store_true", help="leave the scratch database for the next time")
         parser.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
 
-    def handle(self, *_args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Measure, write the results file, print a table.
 
         Raises:
@@ -67,7 +67,7 @@ class Command(BaseCommand):
                 Scratch(size, is_blank=True).drop()
         write(results, RESULTS)
         if options["json"]:
-            self.stdout.write(json.dumps(results, indent=2))
+            self.print_json(results)
         elif options["verbosity"]:
             self.stdout.write(summary(results))
         if not all(row["equal"] for row in results):

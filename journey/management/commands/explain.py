@@ -1,6 +1,5 @@
 """Why an account is in its stage, and what is missing for the next one."""
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,13 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 from journey.instants import parse_instant
-from journey.management.base import JourneyCommand
 from journey.selectors.explanations import explain
 from journey.selectors.journeys import find_entity, find_journey
 from journey.selectors.versions import published_version, shown_version
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Why an account is in its stage: since when, by which figures, and what is missing for the next stage."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,4 +39,7 @@ class Command(JourneyCommand):
             )
         entity = find_entity(journey.unit, options["account"])
         result = explain(entity, version, parse_instant(options["at"], "--at"))
-        self.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) if options["json"] else result["text"])
+        if options["json"]:
+            self.print_json(result)
+        else:
+            self.stdout.write(result["text"])

@@ -1,6 +1,5 @@
 """The funnel of a journey: volume, conversion, velocity and value per stage, in whole or by group."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -11,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.instants import parse_instant, past_instant
-from journey.management.base import JourneyCommand
 from journey.management.questions import add_filters, filters
 from journey.models import Journey
 from journey.selectors.funnel import FunnelReport, StageFigures, funnel, funnel_query
@@ -20,9 +18,10 @@ from journey.selectors.funnel_query import REACHED_DAYS
 from journey.selectors.funnel_tables import csv_text, funnel_rows
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import find_version
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Volume, conversion, velocity and value of every stage of a journey, in whole or by up to two fields."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -80,7 +79,7 @@ class Command(JourneyCommand):
         before = funnel(compared_query(query, _with(journey, options))) if options["compare"] else None
         if options["json"]:
             document = report.as_dict() | ({"compared": before.as_dict()} if before else {})
-            self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+            self.print_json(document)
         elif options["csv"]:
             rows = both_rows(funnel_rows(report), funnel_rows(before) if before else None)
             self.stdout.write(csv_text(rows), ending="")

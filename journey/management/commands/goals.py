@@ -1,6 +1,5 @@
 """How the goals of segments stand, now or at any date."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -9,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.instants import past_instant
-from journey.management.base import JourneyCommand
 from journey.selectors.goals import GoalReport, all_goals, goal_reports
+from segmentation.management.base import ProductCommand
 from segmentation.selectors.segments import find_segment
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "How the goals of segments stand, now or at any date: what was counted, what is expected, the forecast."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,7 +28,7 @@ class Command(JourneyCommand):
         reports = goal_reports(goals, past_instant(options["as_of"], "--as-of"))
         if options["json"]:
             found = [report.as_dict() for report in reports]
-            self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
+            self.print_json(found)
         elif not reports:
             self.stdout.write(_t("There are no goals. Set one in the admin or over the API."))
         else:

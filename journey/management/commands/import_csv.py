@@ -1,12 +1,11 @@
 """Import a CSV file of accounts, contacts, activities, opportunities or opportunity changes."""
 
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,6 +15,7 @@ from segmentation.imports.errors import FileFaultError
 from segmentation.imports.flags import flag_text, outcome_text
 from segmentation.imports.report import ErrorSink, UpsertReport
 from segmentation.imports.targets import targets
+from segmentation.management.base import ProductCommand, fault
 from segmentation.models import ImportTarget
 from segmentation.services.imports import import_file, load_spec, safe_file_name, save_mapping, spec_with
 
@@ -23,7 +23,7 @@ FAULT, BAD_ROWS = 1, 3
 SHOWN_ERRORS = 20
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Import a CSV file. Exit code 1: a fault of the file, nothing stored; 3: bad rows, the good ones stored."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             "--report", metavar="FILE.csv", type=Path, help="list-members: write what became of each row to this file"
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         target, path = options["target"], options["file"]
         try:
             spec = load_spec(options["mapping"]) if options["mapping"] else None
@@ -67,9 +67,7 @@ class Command(BaseCommand):
             self._fault(error, options["json"], target, path)
             sys.exit(FAULT)
         if options["json"]:
-            self.stdout.write(
-                json.dumps({"file": safe_file_name(path.name), **report.as_dict()}, ensure_ascii=False, indent=2)
-            )
+            self.print_json({"file": safe_file_name(path.name), **report.as_dict()})
         else:
             self._tell(report, path, dry_run=options["dry_run"])
         if report.bad:
@@ -94,13 +92,7 @@ class Command(BaseCommand):
 
     def _fault(self, error: ProblemError, as_json: bool, target: str, path: Path) -> None:
         if as_json:
-            self.stdout.write(
-                json.dumps(
-                    {"target": target, "file": safe_file_name(path.name), "fault": error.as_dict()},
-                    ensure_ascii=False,
-                    indent=2,
-                )
-            )
+            self.print_json({"target": target, "file": safe_file_name(path.name), **fault(error)})
         self.stderr.write(self.style.ERROR(str(error)))
         self.stderr.write(_("Nothing was stored."))
 

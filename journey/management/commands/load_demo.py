@@ -1,20 +1,19 @@
 """Loads the demo data."""
 
-import json
 import time
 from datetime import UTC, date, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.table import Table
 
 from journey.demo.load import DemoLoad, DemoRequest, load_demo
-from segmentation.errors import ProblemError
+from segmentation.management.base import ProductCommand
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """Makes an invented company's CRM and writes it into the database."""
 
     help = "Load demo data: the CRM of an invented company. Run again, it changes nothing."
@@ -28,11 +27,12 @@ class Command(BaseCommand):
         parser.add_argument("--end-date", help=_("day at whose beginning, 00:00 UTC, the history ends (today)"))
         parser.add_argument("--json", action="store_true", help=_("print the summary as JSON and nothing else"))
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Load.
 
         Raises:
-            CommandError: a value cannot be used, or other demo data is there.
+            CommandError: a day cannot be used.
+            ProblemError: another value cannot be used, or other demo data is there.
         """
         began = time.monotonic()
 
@@ -48,12 +48,9 @@ class Command(BaseCommand):
             years=options["years"],
             end_date=_day(options["end_date"]),
         )
-        try:
-            loaded = load_demo(request, today=datetime.now(UTC).date(), said=said)
-        except ProblemError as error:
-            raise CommandError(str(error)) from error
+        loaded = load_demo(request, today=datetime.now(UTC).date(), said=said)
         if options["json"]:
-            self.stdout.write(json.dumps(loaded.as_dict()))
+            self.print_json(loaded.as_dict())
         elif options["verbosity"]:
             self.stdout.write(summary(loaded))
 

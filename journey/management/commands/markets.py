@@ -1,6 +1,5 @@
 """The nested markets: how large each is and was."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -10,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.instants import past_instant
-from journey.management.base import JourneyCommand
 from journey.selectors.funnel_tables import csv_text
 from journey.selectors.markets import MarketReport, market_query, market_report
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "The nested markets, from everybody down to accounts with an open deal, at the end of each month and now."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,7 +32,7 @@ class Command(JourneyCommand):
         )
         report = market_report(query)
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+            self.print_json(report.as_dict())
         elif options["csv"]:
             self.stdout.write(csv_text(report.rows()), ending="")
         else:

@@ -1,6 +1,5 @@
 """Who is near the next stage, and what is missing."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -10,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.instants import past_instant
-from journey.management.base import JourneyCommand
 from journey.management.questions import add_filters, filters
 from journey.selectors.funnel_tables import csv_text
 from journey.selectors.journeys import find_journey
 from journey.selectors.near import NearMisses, near_misses, near_query
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "What every account lacks for the next stage of a journey, the nearest first."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +41,7 @@ class Command(JourneyCommand):
         )
         found = near_misses(query, options["stage"], max(options["most"], 1))
         if options["json"]:
-            self.stdout.write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+            self.print_json(found.as_dict())
         elif options["csv"]:
             self.stdout.write(csv_text(found.rows()), ending="")
         else:

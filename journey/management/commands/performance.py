@@ -1,6 +1,5 @@
 """How each segment fares against the rest."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -10,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.instants import parse_instant, past_instant
-from journey.management.base import JourneyCommand
 from journey.selectors.funnel_tables import csv_text
 from journey.selectors.segment_performance import (
     MOMENTS,
@@ -19,9 +17,10 @@ from journey.selectors.segment_performance import (
     performance_query,
     segment_performance,
 )
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Deal size, win rate, revenue, cycle, sales velocity and retention of each segment against the rest."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,7 +49,7 @@ class Command(JourneyCommand):
         )
         report = segment_performance(query)
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+            self.print_json(report.as_dict())
         elif options["csv"]:
             self.stdout.write(csv_text(report.flat()), ending="")
         else:

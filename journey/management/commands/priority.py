@@ -1,6 +1,5 @@
 """Which segment to work first, and why."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -8,11 +7,11 @@ from django.utils.translation import gettext as _t
 from rich.console import Console
 from rich.table import Table
 
-from journey.management.base import JourneyCommand
 from journey.selectors.priorities import CONSIDERATIONS, segment_ranking
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Segments ranked by seven weighted considerations, with the points each adds; ? is not known."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,7 +20,7 @@ class Command(JourneyCommand):
     def run(self, **options: Any) -> None:
         ranking = segment_ranking()
         if options["json"]:
-            self.stdout.write(json.dumps(ranking.as_dict(), indent=2, ensure_ascii=False))
+            self.print_json(ranking.as_dict())
             return
         if not ranking.rows:
             self.stdout.write(_t("There are no segments to rank. Make one in the admin, then run manage.py segment."))

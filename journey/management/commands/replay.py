@@ -1,6 +1,5 @@
 """Bring stage histories up to date, or build them anew."""
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,10 +7,10 @@ from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from journey.management.base import JourneyCommand
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import published_versions
 from journey.services.replay import replay
+from segmentation.management.base import ProductCommand
 
 
 def _document(rows: list[dict[str, Any]], one: bool) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def _document(rows: list[dict[str, Any]], one: bool) -> dict[str, Any]:
     return next(row for row in rows if row["journey"] == first) | {"journeys": rows}
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Replay journeys: bring the stored history of stages up to date with the facts, or build it anew."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,7 +52,7 @@ class Command(JourneyCommand):
             )
         if options["json"]:
             rows = [result.as_dict() for result in results]
-            self.stdout.write(json.dumps(_document(rows, one=journey is not None), indent=2))
+            self.print_json(_document(rows, one=journey is not None))
             return
         if not results:
             self.stdout.write(_("No journey is published, so there is nothing to replay."))

@@ -1,6 +1,5 @@
 """Who is in a segment, now or at any moment, and why."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -12,20 +11,20 @@ from rich.console import Console
 from rich.table import Table
 
 from journey.instants import past_instant
-from journey.management.base import JourneyCommand
 from journey.segment_examples import install_examples
 from journey.selectors.journeys import find_entity
 from journey.selectors.segments import explain_membership, members, sizes_at
 from journey.services.replay import bring_up_to_date
 from segmentation.engine.memberships import segment_name
 from segmentation.errors import ConflictError, InvalidValueError
+from segmentation.management.base import ProductCommand
 from segmentation.models import Segment
 from segmentation.selectors.segments import find_segment, segment_tree
 
 SHOWN = 50
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = (
         "The accounts of a segment, now or at any moment, and why an account is in it. Without a key: all segments."
         " Memberships are brought up to date first."
@@ -79,7 +78,7 @@ class Command(JourneyCommand):
         if not options["verbosity"]:
             return
         if options["json"]:
-            self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
+            self.print_json(found)
         elif isinstance(text, str):
             self.stdout.write(text)
         else:

@@ -1,6 +1,5 @@
 """Accounts per stage at a moment."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -13,14 +12,14 @@ from rich.table import Table
 
 from journey.errors import JourneyError
 from journey.instants import past_instant
-from journey.management.base import JourneyCommand
 from journey.management.list_options import accounts_of_list, add_list_options
 from journey.selectors.journeys import find_journey
 from journey.selectors.stages import stage_counts
 from journey.selectors.versions import shown_version
+from segmentation.management.base import ProductCommand
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "How many accounts are in each stage of a journey, now or at any moment."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,7 +44,7 @@ class Command(JourneyCommand):
         rows = stage_counts(version, as_of, accounts)
         if options["json"]:
             stages = [{name: row[name] for name in ("key", "name", "accounts", "share")} for row in rows]
-            self.stdout.write(json.dumps({"as_of": as_of.isoformat(), "stages": stages}, indent=2, ensure_ascii=False))
+            self.print_json({"as_of": as_of.isoformat(), "stages": stages})
             return
         table = Table(title=f"{version} · {timezone.localtime(as_of):%Y-%m-%d %H:%M}", title_justify="left")
         table.add_column(_t("Stage"))

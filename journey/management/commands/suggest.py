@@ -1,6 +1,5 @@
 """Looking for accounts that look like customers or show interest."""
 
-import json
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
@@ -9,18 +8,18 @@ from django.utils.translation import gettext as _t
 from rich.console import Console
 from rich.table import Table
 
-from journey.management.base import JourneyCommand
 from journey.models import Suggestion, SuggestionSource
 from journey.selectors.journeys import find_journey
 from journey.selectors.lookalikes import evaluation_in_words
 from journey.selectors.suggestions import find_source, reasons_of, suggestions_in
 from journey.services.suggestions import SourceResult, install_sources, suggest
 from segmentation.errors import ConflictError
+from segmentation.management.base import ProductCommand
 
 SHOWN = 10
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = (
         "Looks for accounts that look like your customers, and for accounts on no list that show interest. Nobody is"
         " put on a list: people decide in the admin or by the API. Without any source the ready-made ones are made."
@@ -42,7 +41,7 @@ class Command(JourneyCommand):
             shown = [(result, _first(result, options["most"])) for result in results]
             if options["json"]:
                 found = [result.as_dict() | {"suggestions": rows} for result, rows in shown]
-                self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
+                self.print_json(found)
             else:
                 for result, rows in shown:
                     self._tell(result, rows)

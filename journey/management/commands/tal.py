@@ -1,6 +1,5 @@
 """Target account lists from the command line."""
 
-import json
 from typing import IO, Any, cast
 
 from django.contrib.auth import get_user_model
@@ -15,10 +14,10 @@ from rich.table import Table
 
 from journey.errors import JourneyError
 from journey.instants import past_instant
-from journey.management.base import JourneyCommand
 from journey.management.list_options import add_list_mode, cohort_day
 from journey.selectors.journeys import find_entity
 from journey.selectors.upkeep import Present, upkeep_document, upkeep_of
+from segmentation.management.base import ProductCommand
 from segmentation.models import Account, DisqualificationRequest, ListMembership, MembershipState, TargetList
 from segmentation.models.choices import HOLDING_STATES
 from segmentation.selectors.target_lists import find_list, find_reason, find_team, memberships_at
@@ -30,7 +29,7 @@ from segmentation.services.target_lists import (
 )
 
 
-class Command(JourneyCommand):
+class Command(ProductCommand):
     help = "Target account lists: look at them, propose accounts, review proposals, disqualify, upkeep."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -117,7 +116,7 @@ class Command(JourneyCommand):
             for row in rows
         ]
         if as_json:
-            self._print_json({"list": target_list.key, "changed": changed})
+            self.print_json({"list": target_list.key, "changed": changed})
             return
         for row, told in zip(rows, changed, strict=True):
             state = (
@@ -153,7 +152,7 @@ class Command(JourneyCommand):
                 }
                 for row in rows
             ]
-            self._print_json({"list": target_list.key, "as_of": as_of.isoformat(), "members": members})
+            self.print_json({"list": target_list.key, "as_of": as_of.isoformat(), "members": members})
             return
         table = Table(title=f"{target_list} · {timezone.localtime(as_of):%Y-%m-%d %H:%M}", title_justify="left")
         for name in (_t("Account"), _t("State"), _t("Tier"), _t("Since"), _t("Added by the team"), _t("Why")):
@@ -172,7 +171,7 @@ class Command(JourneyCommand):
     def _show_upkeep(self, target_list: TargetList, options: dict[str, Any]) -> None:
         found = upkeep_of(target_list, mode=options["list_mode"], cohort_at=cohort_day(options))
         if options["json"]:
-            self._print_json(upkeep_document(found))
+            self.print_json(upkeep_document(found))
             return
         for line in upkeep_lines(found.present):
             self.stdout.write(line)
@@ -203,7 +202,7 @@ class Command(JourneyCommand):
             for row in lists
         ]
         if as_json:
-            self._print_json({"lists": found})
+            self.print_json({"lists": found})
             return
         table = Table()
         table.add_column(_t("List"))
@@ -213,9 +212,6 @@ class Command(JourneyCommand):
         for told in found:
             table.add_row(told["name"], told["key"], *(f"{told[state.value]:,}" for state in HOLDING_STATES))
         self._print(table)
-
-    def _print_json(self, value: Any) -> None:
-        self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
 
     def _print(self, table: Table) -> None:
         # What is under the wrapper: that one ends every write with a line break.

@@ -1,32 +1,26 @@
 """Names and domains of a CSV file against the accounts."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
-from segmentation.errors import ProblemError
 from segmentation.imports.matching import match_file
+from segmentation.management.base import ProductCommand
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Say of each row of a CSV file which account it means: match, ambiguous or none, with the reason."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="a CSV file with a column for names or domains of companies")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        try:
-            found = match_file(options["file"])
-        except ProblemError as error:
-            if options["json"]:
-                self.stdout.write(json.dumps({"fault": error.as_dict()}, indent=2, ensure_ascii=False))
-            raise CommandError(str(error), returncode=1) from error
+    def run(self, **options: Any) -> None:
+        found = match_file(options["file"])
         if options["json"]:
-            self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
+            self.print_json(found)
             return
         for row in found["rows"]:
             who = row["account"]
