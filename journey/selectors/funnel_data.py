@@ -157,15 +157,15 @@ def history_data(version: JourneyVersion, known_at: dt.datetime | None = None) -
                 return _cache[key]
         try:
             made = _load(version, history, known_at)
+            with _cache_lock:
+                for other in [k for k in _cache if history is not None and k[:2] == key[:2]]:
+                    del _cache[other]  # the same history, before it was refreshed
+                _cache[key] = made
+                while len(_cache) > KEPT:
+                    _cache.popitem(last=False)
         finally:
             with _cache_lock:
-                _loading.pop(key, None)
-        with _cache_lock:
-            for other in [k for k in _cache if history is not None and k[:2] == key[:2]]:
-                del _cache[other]  # the same history, before it was refreshed
-            _cache[key] = made
-            while len(_cache) > KEPT:
-                _cache.popitem(last=False)
+                _loading.pop(key, None)  # only now: whoever comes next finds it in the cache
     return made
 
 
