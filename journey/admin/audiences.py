@@ -18,6 +18,7 @@ from segmentation.errors import ProblemError
 from segmentation.models import Segment
 from segmentation.selectors.access import visible_accounts
 from segmentation.selectors.segments import current_segment_history, of_purpose, versions_in_force
+from segmentation.services.exports import record_export
 
 
 class AudiencePages(ProductAdmin):
@@ -89,7 +90,5 @@ class AudiencePages(ProductAdmin):
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{asked.file_name}"'
         number = asked.write(response, timezone.now(), request.user)
-        if self.has_change_permission(request):
-            text = gettext("Exported: %(level)s, %(number)s rows.") % {"level": asked.level, "number": number}
-            self.log_change(request, segment, text)
+        record_export(user=request.user, of=segment, file=asked.file_name, rows=number)
         return response

@@ -142,6 +142,7 @@ class MarketLevelAdmin(KeyedAdmin):
             accounts = market_accounts(given["market"], given["which"] or "in", moment, known_at, request.user)
         except ProblemError as error:
             problem = error
+        level = MarketLevel.objects.filter(key=given["market"]).first()
         if request.GET.get("format") == "csv":
             rows = (
                 {
@@ -154,8 +155,8 @@ class MarketLevelAdmin(KeyedAdmin):
                 }
                 for account in accounts.iterator(chunk_size=2000)
             )
-            return csv_response(f"{given['market']}-{given['which'] or 'in'}.csv", rows, problem)
-        level = MarketLevel.objects.filter(key=given["market"]).first()
+            name = f"{given['market']}-{given['which'] or 'in'}.csv"
+            return csv_response(name, rows, problem, user=request.user, of=level)
         page = Paginator(accounts, PER_PAGE).get_page(request.GET.get("p"))
         return self._page(
             request,

@@ -25,6 +25,7 @@ from segmentation.errors import ProblemError
 from segmentation.imports.bad_rows import inert
 from segmentation.models import IcpProfile, IcpVersion
 from segmentation.selectors.profiles import profile_document
+from segmentation.services.exports import record_export
 from segmentation.services.profile_editing import discard_profile_draft
 from segmentation.services.profiles import create_profile_draft, publish_profile_version
 
@@ -290,7 +291,7 @@ class IcpVersionAdmin(ProductAdmin):
             one.profile = two.profile = version.profile
             try:
                 if "csv" in request.GET:
-                    return _comparison_csv(one, two)
+                    return _comparison_csv(one, two, request.user)
                 found = compare_profile_versions(one, two)
                 context |= {"one": one, "two": two, "found": found, **_comparison_tables(found, one, two, version)}
             except ProblemError as problem:
@@ -402,7 +403,7 @@ def _comparison_tables(found: dict[str, Any], one: IcpVersion, two: IcpVersion, 
     }
 
 
-def _comparison_csv(one: IcpVersion, two: IcpVersion) -> HttpResponse:
+def _comparison_csv(one: IcpVersion, two: IcpVersion, user: Any) -> HttpResponse:
     """Every account with its fit by both versions, the largest moves first."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     name = f"{one.profile.key}-v{one.number}-v{two.number}.csv"
@@ -412,6 +413,8 @@ def _comparison_csv(one: IcpVersion, two: IcpVersion) -> HttpResponse:
     writer.writerow(
         ["id", "name", f"fit_v{one.number}", f"grade_v{one.number}", f"fit_v{two.number}", f"grade_v{two.number}"]
     )
-    for row in compare_profile_versions(one, two, most=None)["examples"]:
+    found = compare_profile_versions(one, two, most=None)["examples"]
+    record_export(user=user, of=two, file=name, rows=len(found))
+    for row in found:
         writer.writerow([row["id"], inert(row["name"]), *row["one"], *row["other"]])
     return response

@@ -65,6 +65,8 @@ class VersionPages:
                             for name in ("entering", "leaving")
                             for account in found.rows(name)
                         ),
+                        user=request.user,
+                        of=segment,
                     )
                 if move not in MOVES:
                     move = next((name for name in MOVES if found.count(name)), "entering")

@@ -45,6 +45,7 @@ from segmentation.selectors.segments import (
     version_in_force,
     versions_in_force,
 )
+from segmentation.services.exports import record_export
 from segmentation.services.segments import QUESTIONS, delete_segment, request_memberships
 
 PER_PAGE = 25
@@ -358,9 +359,11 @@ class SegmentAdmin(AudiencePages, HealthPages, VersionPages, PerformancePages, P
         """All members, one on each line."""
         segment = self._segment(request, pk)
         response = HttpResponse(content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="segment-{segment.key}.csv"'
+        name = f"segment-{segment.key}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
         writer = csv.writer(response)
         writer.writerow(["id", "external_id", "name", "domain", "since", "until"])
+        number = 0
         for row in members(segment, timezone.now(), request.user).iterator(chunk_size=2000):
             account = row.account
             until = row.end_at.isoformat() if row.end_at else ""
@@ -373,6 +376,8 @@ class SegmentAdmin(AudiencePages, HealthPages, VersionPages, PerformancePages, P
                 until,
             ]
             writer.writerow([inert(str(cell)) for cell in cells])
+            number += 1
+        record_export(user=request.user, of=segment, file=name, rows=number)
         return response
 
     def why_view(self, request: HttpRequest, pk: int) -> HttpResponse:

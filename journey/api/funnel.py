@@ -26,6 +26,7 @@ from journey.selectors.near import near_misses, near_query
 from journey.selectors.versions import find_version
 from segmentation.api.errors import Problem
 from segmentation.selectors.access import visible_accounts
+from segmentation.services.exports import record_export
 
 RIGHT_TO_VIEW = {
     "account": "segmentation.view_account",
@@ -408,6 +409,8 @@ class FunnelActions:
         version = self._asked_version(journey)  # type: ignore[attr-defined]
         query = near_query(journey=journey, at=moment, version=version, known_at=known_at, **self._filters(request))
         found = near_misses(query, request.query_params.get("stage"), most)
+        if request.query_params.get("format") == "csv":  # it names accounts
+            record_export(user=request.user, of=journey, file=f"{journey.key}-near.csv", rows=len(found.entities))
         return self._answer(request, found.rows, found.as_dict)
 
     def _readable(self, request: Request, key: str) -> Journey:

@@ -31,6 +31,7 @@ from segmentation.api.settings import SettingsViewSet
 from segmentation.models import Segment, SegmentVersion
 from segmentation.selectors.access import EVERY_TEAM, is_limited, visible_accounts
 from segmentation.selectors.segments import current_segment_history, version_in_force
+from segmentation.services.exports import record_export
 from segmentation.services.priorities import set_weights
 from segmentation.services.segments import (
     DETAILS,
@@ -468,7 +469,8 @@ class SegmentViewSet(SettingsViewSet):
             raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": rights})
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{asked.file_name}"'
-        asked.write(response, timezone.now(), request.user)
+        number = asked.write(response, timezone.now(), request.user)
+        record_export(user=request.user, of=segment, file=asked.file_name, rows=number)
         return response
 
     def _unlimited(self, request: Request) -> None:

@@ -24,6 +24,7 @@ from segmentation.selectors.duplicates import reason_text
 from segmentation.selectors.matching import FIELDS, match_rows, status_counts
 from segmentation.services.duplicates import decline_duplicates, reopen_duplicates, request_search
 from segmentation.services.merging import merge_accounts, undo_merge
+from segmentation.services.merging.merge import refuse_same
 from segmentation.services.merging.preview import merge_preview
 
 NOTE = Words(
@@ -317,6 +318,7 @@ class MergeViewSet(ListMixin, StrictViewSet):
         first, second = (
             find_accounts([request.query_params.get(name, "")], mine, field=name)[0] for name in ("first", "second")
         )
+        refuse_same(first, second, field="second")
         return Response(PreviewSerializer(merge_preview(first, second).as_dict()).data)
 
     @action(detail=True, methods=["post"])

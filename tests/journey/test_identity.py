@@ -199,6 +199,8 @@ def test_the_api_finds_compares_merges_and_undoes(api, pair):  # noqa: F811
     (found,) = api.get("duplicates/?state=open").json()["results"]
     assert (found["first"]["external_id"], found["reasons"][0]["code"]) == ("A1", "same_domain")
     compared = api.get("merges/preview/?first=id:A1&second=id:A2").json()
+    itself = api.get("merges/preview/?first=id:A1&second=id:A1")
+    assert (itself.status_code, itself.json()["code"]) == (400, "merge_with_itself")
     assert {"what": "contacts", "numbers": [0, 1]} in compared["facts"]
     answer = api.post("merges/", {"survivor": first.pk, "absorbed": "id:A2", "take": ["industry"], "note": "one"})
     assert answer.status_code == 201

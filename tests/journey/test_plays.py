@@ -5,9 +5,11 @@ import hashlib
 import io
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -364,6 +366,32 @@ def test_files_hold_what_ad_platforms_take_and_nothing_a_spreadsheet_computes(au
     assert [row["domain"] for row in table(client.get(address + "?level=contacts").content.decode())] == [
         "mine.example"
     ]
+
+
+def test_every_file_that_names_accounts_is_noted_with_who_took_how_many_rows(audience, boss):
+    """Also by those who may only look, and over the API; a refused one is not."""
+    segment = Segment.objects.get()
+    address = reverse("admin:segmentation_segment_audience_csv", args=[segment.pk])
+    for person in (audience, boss):
+        client = Client()
+        client.force_login(person)
+        assert client.get(address + "?level=contacts").status_code == 200
+        assert client.get(reverse("admin:segmentation_segment_csv", args=[segment.pk])).status_code == 200
+    assert Api(boss).get("segments/all/audience/").status_code == 200
+    assert Api(boss).get("segments/all/audience/?level=people").status_code == 400
+    found = LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message")
+    pk, people, members = str(segment.pk), "audience-all-contacts.csv", "segment-all.csv"
+    assert list(found) == [
+        ("rep", pk, f"Exported: {people}, 1 rows."),
+        ("rep", pk, f"Exported: {members}, 1 rows."),
+        (boss.username, pk, f"Exported: {people}, 2 rows."),
+        (boss.username, pk, f"Exported: {members}, 2 rows."),
+        (boss.username, pk, "Exported: audience-all-accounts.csv, 2 rows."),
+    ]
+    history = Client()
+    history.force_login(boss)
+    page = history.get(reverse("admin:segmentation_segment_history", args=[segment.pk])).content.decode()
+    assert f"Exported: {people}, 1 rows." in page
 
 
 def test_audiences_over_the_api_and_as_a_command(audience, boss, tmp_path, capsys):

@@ -138,7 +138,8 @@ class FunnelPages:
         except ProblemError as problem:
             return _refusal(request, problem, page=True, context=self.admin_site.each_context(request))
         if request.GET.get("format") == "csv":
-            return csv_response(f"{look.query.version.journey.key}-{behind.what}.csv", found.rows())
+            journey = look.query.version.journey
+            return csv_response(f"{journey.key}-{behind.what}.csv", found.rows(), user=request.user, of=journey)
         page = Paginator(cast(Any, found), PER_PAGE).get_page(look.address.get("p", "1"))
         unit = look.query.version.journey.unit
         context = {

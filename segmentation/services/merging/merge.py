@@ -44,14 +44,7 @@ def merge_accounts(
         MergeConflictError: one is a parent of the other. Nothing was changed.
     """
     note = checked_note(AccountMerge, note)
-    if survivor.pk == absorbed.pk:
-        raise InvalidValueError(
-            _("%(value)s cannot be merged with itself."),
-            code="merge_with_itself",
-            field="absorbed",
-            value=str(absorbed),
-            remedy=_("Choose two accounts."),
-        )
+    refuse_same(survivor, absorbed)
     wait_for_imports()
     locked = _locked(survivor, absorbed)
     survivor, absorbed = locked[survivor.pk], locked[absorbed.pk]
@@ -108,6 +101,18 @@ def _locked(survivor: Account, absorbed: Account) -> dict[int, Account]:
                 remedy=_("Look for it again: somebody may have merged or deleted it."),
             )
     return locked
+
+
+def refuse_same(one: Account, other: Account, field: str = "absorbed") -> None:
+    """Raise InvalidValueError where both are the same account."""
+    if one.pk == other.pk:
+        raise InvalidValueError(
+            _("%(value)s cannot be merged with itself."),
+            code="merge_with_itself",
+            field=field,
+            value=str(other),
+            remedy=_("Choose two accounts."),
+        )
 
 
 def _refuse_family(survivor: Account, absorbed: Account) -> None:
