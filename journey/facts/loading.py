@@ -205,7 +205,7 @@ def part_of(facts: Facts, chosen: Any) -> Facts:
         accounts=facts.accounts[rows],
         start=facts.start[rows],
         start_assumed=facts.start_assumed[rows],
-        tables={name: _picked(table, rows) for name, table in facts.tables.items()},
+        tables={name: picked(table, rows) for name, table in facts.tables.items()},
     )
 
 

@@ -10,7 +10,6 @@ from segmentation.engine.criteria import Criterion, Measure, register
 from segmentation.engine.facts import Facts
 from segmentation.engine.memberships import SEGMENTS, MembershipTable, segment_name
 from segmentation.engine.params import Choice, Param
-from segmentation.engine.resolve import values_of
 from segmentation.engine.steps import UNKNOWN, YES, Int32s, Int64s, Steps
 from segmentation.engine.text import _, gettext_noop
 
@@ -49,10 +48,7 @@ class InSegment(Criterion):
     def assumed(self, facts: Facts, entities: Int32s, instants: Int64s) -> NDArray[np.bool_]:
         """In it by a membership that began by an assumption."""
         table: MembershipTable = facts.table(SEGMENTS)
-        found: NDArray[np.bool_] = (
-            values_of(table.assumed_steps(self.values["segment"]), entities.astype(np.int64), instants) == YES
-        )
-        return found
+        return table.assumed_at(self.values["segment"], entities.astype(np.int64), instants)
 
     def measure(self, facts: Facts, entity: int, instant: int) -> Measure:
         value = self.steps(facts).at(entity, instant)
