@@ -71,10 +71,10 @@ class Memory:
             if held is not None and self._is_good(held):
                 return held.value
             begin = time.monotonic()
+            is_settled = not _has_written()  # before: what is known at a moment is read through temporary views
             with self._reading() as reading:
                 seen = current_snapshot(reading)
                 value = read(reading)
-                is_settled = not _has_written(reading)
             self._held[key] = _Held(value, snapshot or seen, time.monotonic(), time.monotonic() - begin, is_settled)
             return value
 
@@ -98,8 +98,8 @@ class Memory:
         return not touched.everything and not len(touched)
 
 
-def _has_written(connection: Any) -> bool:
-    """Whether the present transaction has changed anything so far."""
+def _has_written() -> bool:
+    """Whether the present transaction, if there is one, has changed anything so far."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
         return bool(cursor.fetchone()[0])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from django.db import transaction
 
+from journey.facts.known import known_at
 from journey.facts.loading import Needs, all_facts, fact_store, part_of
 from journey.selectors import memory
 from journey.selectors.customers import CUSTOMER
-from journey.selectors.memory import present_deals, present_facts
+from journey.selectors.memory import Memory, present_deals, present_facts
 from journey.services.memberships import update_memberships
 from journey.services.replay import replay
 from scoring.models import Activity, ActivityType
@@ -17,7 +18,7 @@ from scoring.selectors.engagement import interest, recent_engagement
 from segmentation.engine.memberships import SEGMENTS, MembershipTable
 from segmentation.engine.resolve import rule_steps, values_at
 from segmentation.engine.rules import parse_rule
-from segmentation.models import ListMembership, TargetList
+from segmentation.models import Account, ListMembership, TargetList
 from segmentation.services.snapshots import one_snapshot
 from tests.journey import worlds
 from tests.journey.test_markets import fits, listed
@@ -184,3 +185,13 @@ def test_memberships_that_rest_on_assumptions_are_looked_up_at_any_moment(world)
     assert table.assumed_at("software", entity, instant).tolist() == expected
     assert 0 < sum(expected) < 500
     assert not table.assumed_at("another", entity, instant).any()
+
+
+def test_what_was_known_at_a_moment_is_read_once(world):
+    memory, reads = Memory(lambda: known_at(day(100)), is_fixed=True), []
+    for _time in range(3):
+        assert memory.read("accounts", lambda reading: reads.append(reading) or len(reads)) == 1
+    with transaction.atomic():
+        Account.objects.update(city="Somewhere")
+        assert memory.read("other", lambda reading: reads.append(reading) or len(reads)) == 2
+    assert memory.read("other", lambda reading: reads.append(reading) or len(reads)) == 3  # it may have been undone

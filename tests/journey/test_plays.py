@@ -21,7 +21,7 @@ from journey.services.memberships import update_memberships
 from segmentation.errors import ProblemError
 from segmentation.models import Play, PlaySuggestion, SalesTeam, Segment
 from segmentation.services.flags import disqualify_accounts, reinstate_accounts
-from segmentation.services.merging import merge_accounts
+from segmentation.services.merging import merge_accounts, undo_merge
 from segmentation.services.plays import (
     accept_suggestions,
     delete_play,
@@ -218,6 +218,46 @@ def test_a_merge_keeps_all_suggestions_and_one_live(visited):
     suggest_actions(now=day(5))
     merge_accounts(survivor=one, absorbed=other)
     assert sorted(state for state, _at in states(one)) == ["lapsed", "open"]
+
+
+def merged_with_suggestions():
+    """Two accounts that are one now, each with an open suggestion before."""
+    one, other = account(), account()
+    for of in (one, other):
+        activity(of, "page_view", 5)
+    activity(one, "page_view", 20)
+    update_memberships()
+    play(cool_down_days=0)
+    suggest_actions(now=day(5))
+    before = list(PlaySuggestion.objects.order_by("pk").values())
+    return one, other, before, merge_accounts(survivor=one, absorbed=other)
+
+
+def test_an_undo_gives_suggestions_back_though_time_went_on(visited):
+    one, other, before, merge = merged_with_suggestions()
+    update_memberships()
+    suggest_actions(now=day(15))  # the trigger ceased: what was open lapses
+    assert suggest_actions(now=day(20)).made == {"call": 1}
+    undo_merge(merge=merge)
+    assert states(one) == [("lapsed", day(5)), ("open", day(20))]
+    assert states(other) == [("open", day(5))]  # as before the merge; the next run lets it lapse
+    assert PlaySuggestion.objects.filter(account=other).values().get() == before[1]
+
+
+def test_an_undo_right_after_a_merge_leaves_every_suggestion_as_it_was(visited):
+    _one, _other, before, merge = merged_with_suggestions()
+    undo_merge(merge=merge)
+    assert list(PlaySuggestion.objects.order_by("pk").values()) == before
+
+
+def test_a_decision_after_a_merge_forbids_its_undo_unless_what_is_newer_stays(visited):
+    one, other, _before, merge = merged_with_suggestions()
+    dismiss_suggestions(suggestions=PlaySuggestion.objects.filter(state="open"), note="moved away")
+    with pytest.raises(ProblemError, match="1 decided suggestions of plays") as refused:
+        undo_merge(merge=merge)
+    assert refused.value.code == "newer_changes"
+    undo_merge(merge=merge, keep_newer=True)
+    assert (states(one), states(other)) == ([("dismissed", day(5))], [("open", day(5))])
 
 
 # --- Pages and the API ---------------------------------------------------------------------------------------------

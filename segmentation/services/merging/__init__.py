@@ -6,10 +6,20 @@ refers to accounts has its rows moved. So a merge reaches all apps, and this one
 
 from segmentation.services.merging.errors import MergeConflictError
 from segmentation.services.merging.merge import merge_accounts
-from segmentation.services.merging.relations import Leave, Merging, Move, Rewrite, SetAside, after_merge, on_merge
+from segmentation.services.merging.relations import (
+    Divide,
+    Leave,
+    Merging,
+    Move,
+    Rewrite,
+    SetAside,
+    after_merge,
+    on_merge,
+)
 from segmentation.services.merging.undo import undo_merge
 
 __all__ = [
+    "Divide",
     "Leave",
     "MergeConflictError",
     "Merging",

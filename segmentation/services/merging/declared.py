@@ -12,7 +12,7 @@ from segmentation.models import (
     SegmentMembership,
 )
 from segmentation.services.merging.lines import join_flags, join_memberships, join_requests
-from segmentation.services.merging.relations import Leave, Move, Rewrite, SetAside, on_merge
+from segmentation.services.merging.relations import Divide, Leave, Move, Rewrite, SetAside, on_merge
 from segmentation.services.plays import join_suggestions
 
 
@@ -23,7 +23,7 @@ def declare() -> None:
     on_merge(DisqualificationRequest, Rewrite(join_requests))
     on_merge(IcpAnswer, Move(ignoring=("segmentation.IcpAnswer:icpanswer_is_kept",)))
     on_merge(IcpAssessment, SetAside())  # of answers and facts that were not all there; the survivor is assessed anew
-    on_merge(PlaySuggestion, Rewrite(join_suggestions))
+    on_merge(PlaySuggestion, Divide(join_suggestions, "t.state IN ('accepted', 'done', 'dismissed')"))
     on_merge(SegmentMembership, Leave())  # worked out of the facts
     on_merge(DuplicateCandidate, SetAside(), by="first")
     on_merge(DuplicateCandidate, SetAside(), by="second")

@@ -180,6 +180,58 @@ class Rewrite(Treatment):
         put_back(relation.model, "SELECT before FROM segmentation_mergedrows WHERE id = %s", [rows.pk])
 
 
+@dataclass(frozen=True)
+class Divide(Rewrite):
+    """Rows of both that a function adjusts, and that go on changing by themselves.
+
+    An undo gives each back to its account as it was before the merge, and as it is now where it changed since. New ones
+    stay with the survivor.
+
+    Attributes:
+        decided: a condition on a row `t`: somebody decided about it. Only such changes count as newer.
+    """
+
+    decided: str = "true"
+
+    def newer(self, relation: Relation, merging: Merging, rows: MergedRows) -> Iterator[tuple[str, bool]]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*) FROM {relation.table} t WHERE t.{relation.column} = %s AND {self.decided}"
+                f" AND NOT {_IS_UNCHANGED}",
+                [merging.survivor, rows.pk],
+            )
+            (number,) = cursor.fetchone()
+        if number:
+            what = relation.model._meta.verbose_name_plural
+            yield _t("%(number)d decided %(what)s") % {"number": number, "what": what}, True
+
+    def undo(self, relation: Relation, merging: Merging, rows: MergedRows) -> None:
+        table, key, column = relation.table, relation.key, relation.column
+        noted = "segmentation_mergedrows m, jsonb_array_elements(m.before) b WHERE m.id = %s"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"DELETE FROM {table} t WHERE t.{column} = %s AND {_IS_UNCHANGED}", [merging.survivor, rows.pk]
+            )
+            cursor.execute(
+                f"UPDATE {table} t SET {column} = %s FROM {noted} AND (b->>'{key}')::int8 = t.{key}"
+                f" AND (b->>'{column}')::int8 = %s AND t.{column} = %s",
+                [merging.absorbed, rows.pk, merging.absorbed, merging.survivor],
+            )
+        put_back(
+            relation.model,
+            f"SELECT coalesce(jsonb_agg(b), '[]') FROM {noted}"
+            f" AND NOT EXISTS (SELECT 1 FROM {table} t WHERE t.{key} = (b->>'{key}')::int8)",
+            [rows.pk],
+        )
+
+
+# Whether a row `t` is as the merge left it.
+_IS_UNCHANGED = (
+    "EXISTS (SELECT 1 FROM segmentation_mergedrows m, jsonb_array_elements(m.after) a"
+    " WHERE m.id = %s AND a = to_jsonb(t))"
+)
+
+
 def _rows_of(relation: Relation) -> str:
     return (
         f"SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.{relation.key}), '[]') FROM {relation.table} t"
@@ -311,6 +363,7 @@ def _columns(expression: Any) -> Iterator[str]:
 
 
 __all__ = [
+    "Divide",
     "Leave",
     "Merging",
     "Move",
