@@ -1,6 +1,6 @@
 """What figures are broken down by: dated values of accounts, deals and people, as codes at any instant."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
 from segmentation.facts.segments import MembershipRows, read_membership_rows, segment_sets
 from segmentation.models import Contact, CustomField, Tier
-from segmentation.selectors.segments import campaign_segments
+from segmentation.selectors.segments import campaign_segments, segment_paths
 
 # Upper limits of the bands of numbers; the last band is open.
 EMPLOYEES = (50, 250, 1_000, 5_000)
@@ -47,7 +47,7 @@ class Dimension:
     read: gives its dated values for a table of stays. per: whether these are by account or by entity. is_slow: it is
     read from activities, and so together with the history instead of when it is first asked for. reads_segments: it
     rests on memberships, which are themselves derived. grouped: the values that make groups of their own; others serve
-    as filters only. without: what people read where there is no value.
+    as filters only. without: what people read where there is no value. named: what they read for values, by value.
     """
 
     key: str
@@ -58,6 +58,7 @@ class Dimension:
     reads_segments: bool = False
     grouped: Callable[[], Collection[Any]] | None = None
     without: Any = NOT_KNOWN
+    named: Callable[[], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ _SEGMENT = Dimension(
     reads_segments=True,
     grouped=_campaign_segments,
     without=_("(in no segment)"),
+    named=segment_paths,
 )
 
 

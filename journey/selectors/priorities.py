@@ -32,7 +32,7 @@ from segmentation.facts.arrays import Positions
 from segmentation.facts.copying import read_rows
 from segmentation.facts.segments import assessed_version
 from segmentation.models import IcpProfile, PriorityAnswer, PriorityWeight, Segment
-from segmentation.selectors.segments import campaign_segments
+from segmentation.selectors.segments import campaign_segments, segment_paths
 from segmentation.services.snapshots import one_snapshot
 
 YEAR = dt.timedelta(days=365)
@@ -404,9 +404,9 @@ def segment_ranking(at: dt.datetime | None = None, user: Any = None) -> Ranking:
     for answer in PriorityAnswer.objects.select_related("segment", "answered_by"):
         answers.setdefault(answer.segment.key, {})[answer.consideration] = answer
     rows: list[tuple[Segment, str, int, Priority, dict[str, Judged]]] = []
-    above: list[str] = []
-    for node in campaign_segments():
-        above[node.depth :] = [str(node.segment)]
+    nodes = campaign_segments()
+    paths = segment_paths(nodes)
+    for node in nodes:
         if node.segment.key in members.keys:
             inside = members.of(node.segment.key)
             judged = _judged(figures, inside, answers.get(node.segment.key, {}))
@@ -414,7 +414,7 @@ def segment_ranking(at: dt.datetime | None = None, user: Any = None) -> Ranking:
             rows.append(
                 (
                     node.segment,
-                    " · ".join(above),
+                    paths[node.segment.key],
                     int(inside.sum()),
                     found,
                     {

@@ -117,6 +117,16 @@ def campaign_segments(versions: dict[str, SegmentVersion] | None = None) -> list
     return [node for node in segment_tree(versions) if node.segment.purpose == Segment.Purpose.SEGMENT]
 
 
+def segment_paths(nodes: Iterable[Node] | None = None) -> dict[str, str]:
+    """The names of segments with those above them, by key: “all others” of one tell apart from those of another."""
+    found: dict[str, str] = {}
+    above: list[str] = []
+    for node in segment_tree() if nodes is None else nodes:
+        above[node.depth :] = [str(node.segment)]
+        found[node.segment.key] = " · ".join(above)
+    return found
+
+
 def of_purpose(purpose: str) -> QuerySet[Segment]:
     """The segments made for a purpose (a value of `Segment.Purpose`), in their order."""
     return Segment.objects.filter(purpose=purpose).order_by("order", "name", "id")

@@ -70,3 +70,13 @@ def test_whoever_is_in_no_segment_is_not_called_unknown(world, admin_client):
     assert ("(in no segment)" in by_segment, "(not known)" in by_segment) == (True, False)
     heat = admin_client.get(f"{page}{asked}&tab=heat&by=segment&by2=team").content.decode()
     assert ("(in no segment)" in heat, "(not known)" in heat) == (True, True)
+
+
+def test_pages_name_segments_with_those_above_them_and_figures_keep_their_keys(world, admin_client):
+    segment("others", field("region", "north"), parent="north")
+    update_memberships()
+    page = reverse("admin:journey_journey_funnel_part")
+    asked = "?journey=standard&start=2025-01-01&end=2025-01-31&as_of=2025-01-31"
+    for address in (f"{page}{asked}&tab=groups&by=segment", f"{page}{asked}&tab=heat&by=segment&by2=team"):
+        assert "North · Others" in admin_client.get(address).content.decode()
+    assert ("others",) in {group.labels for group in ask(by=["segment"]).groups}

@@ -1,5 +1,6 @@
 """The tabs of figures by field: one field with all figures, two fields with one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext
@@ -109,10 +110,11 @@ def groups_part(look: Look) -> Part:
     wheres = [_group_where(look, group, fields, report.overlapping) for group in report.groups]
     rows, by_stage = [], []
     values, urls, labels = [], [], []
+    named = group_labels(report.query.by[0])
     for group, where in zip(report.groups, wheres, strict=True):
         figures = {s.key: s for s in group.stages}
         link = link_of(look, stage.key, where) if where is not None else no_link
-        label = group_label(group.labels[0], report.query.by[0])
+        label = named(group.labels[0])
         own = look.address.url(look.page_url, where=where, tab="overview") if where is not None else ""
         heading = Cell(label, own, title=gettext("The funnel of this group") if own else "")
         before = was.get(group.labels)
@@ -161,9 +163,11 @@ def groups_part(look: Look) -> Part:
     return part
 
 
-def group_label(label: str, dimension: Dimension) -> str:
-    """The name of a group as people read it."""
-    return {NOT_KNOWN: str(dimension.without), OTHERS: gettext("(others)")}.get(label, label)
+def group_labels(dimension: Dimension) -> Callable[[str], str]:
+    """The names of groups as people read them, by the names figures have."""
+    words = {} if dimension.named is None else dict(dimension.named())
+    words |= {NOT_KNOWN: str(dimension.without), OTHERS: gettext("(others)")}
+    return lambda label: words.get(label, label)
 
 
 def _measure_cells(
@@ -212,9 +216,10 @@ def heat_part(look: Look) -> Part:
     was = {(row["down"], row["across"]): row["value"] for row in (other.found.rows() if other.found else ())}
     groups = {group.labels: group for group in report.groups if not group.is_rest}
     top = max((cell for row in found.cells for cell in row if cell is not None), default=0) or 1
+    named_down, named_across = map(group_labels, report.query.by)
     rows = []
     for i, down in enumerate(found.down):
-        row = [Cell(group_label(down, report.query.by[0]))]
+        row = [Cell(named_down(down))]
         for j, across in enumerate(found.across):
             value, group = found.cells[i][j], groups.get((down, across))
             if group is None or value is None:
@@ -237,7 +242,7 @@ def heat_part(look: Look) -> Part:
         table=Table(
             [
                 Column(capitalised(labels[0]), words=True),
-                *(Column(group_label(across, report.query.by[1])) for across in found.across),
+                *(Column(named_across(across)) for across in found.across),
             ],
             rows,
         ),
