@@ -208,8 +208,7 @@ def ranking_figure(rows: Sequence[Ranked]) -> dict[str, Any]:
 
 
 def _short(row: Ranked) -> str:
-    """Its place and its name, with that of the segment above it where there is room; of a long one the beginning."""
-    name = " · ".join(row.path.split(" · ")[-2:])
-    name = name if len(name) <= 36 else str(row.segment)
+    """Its place and its name, with those of the segments above it where there is room; of a long one the beginning."""
+    name = row.path if len(row.path) <= 36 else str(row.segment)
     name = name if len(name) <= 36 else f"{name[:35]}…"
     return f"{row.rank}. {name}" if row.rank else f"{name} ({row.segment.pk})"

@@ -36,7 +36,13 @@ from segmentation.models import (
 )
 from segmentation.models.choices import MEMBER_STATES, Relationship
 from segmentation.selectors.access import visible_accounts, visible_to
-from segmentation.selectors.segments import campaign_segments, current_segment_history, segment_rules, segment_tree
+from segmentation.selectors.segments import (
+    campaign_segments,
+    current_segment_history,
+    segment_paths,
+    segment_rules,
+    segment_tree,
+)
 from segmentation.services.segments import QUESTIONS
 
 MOST_ACTIVE = 5  # segments that can be addressed well at one time
@@ -241,9 +247,8 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
     sizes = growth(instants, members.accounts if limited else None)
     due = reviews_due([node.segment for node in nodes])
     rows: list[dict[str, Any]] = []
-    above: list[str] = []
+    paths = segment_paths(tree)
     for node in nodes:
-        above[node.depth :] = [str(node.segment)]
         inside = members.of(node.segment.key)
         size = int(inside.sum())
         history = sizes[node.segment.key]
@@ -251,7 +256,7 @@ def segment_health(at: dt.datetime | None = None, user: Any = None) -> dict[str,
             {
                 "key": node.segment.key,
                 "name": str(node.segment),
-                "path": " · ".join(above),
+                "path": paths[node.segment.key],
                 "id": node.segment.pk,
                 "color": node.segment.color,
                 "depth": node.depth,

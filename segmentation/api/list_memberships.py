@@ -258,7 +258,7 @@ def shown_rows(view: Any, rows: list[Any]) -> list[Any]:
     if all(field.is_cached(row) or getattr(row, field.attname) is None for row in rows for field in links):
         return rows
     found = type(view).queryset.in_bulk([row.pk for row in rows])
-    return [found[row.pk] for row in rows]
+    return [found[row.pk] for row in rows if row.pk in found]  # one may have been deleted since it was committed
 
 
 VERBS = ("add", "propose", "review", "withdraw", "pause", "resume", "remove", "disqualify", "change_tier")
