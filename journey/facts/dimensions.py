@@ -16,6 +16,7 @@ from segmentation.engine.steps import FAR_FUTURE, FAR_PAST, Int32s, Int64s
 from segmentation.facts.accounts import Changes, account_fields, read_fields
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
+from segmentation.facts.lists import Lists
 from segmentation.facts.segments import MembershipRows, read_membership_rows, segment_sets
 from segmentation.models import Contact, CustomField, Tier
 from segmentation.selectors.segments import campaign_segments, segment_paths
@@ -70,7 +71,8 @@ class Coded:
     index: Int64s
 
     @property
-    def values(self) -> tuple[Any, ...]:
+    def values(self) -> Sequence[Any]:
+        """By code; `Lists` where one entity may have several at a time."""
         return self.field.values
 
     def at(self, entity: Int32s, instant: Int64s) -> tuple[Int32s, Bools]:
@@ -124,6 +126,8 @@ def dimensions(unit: str) -> dict[str, Dimension]:
 def coded(dimension: Dimension, source: Source) -> Coded:
     """Read a dimension for a table of stays."""
     field, table = dimension.read(source), source.table
+    if not isinstance(field.values, Lists) and any(isinstance(value, tuple) for value in field.values):
+        field = replace(field, values=Lists.of(field.values))
     if dimension.per == "entity":
         return Coded(dimension, field, np.arange(len(table.entities), dtype=np.int64))
     return Coded(dimension, field, Positions(table.owners).of(table.accounts))
@@ -187,7 +191,7 @@ def _banded(key: str, field: str, label: Any, limits: Sequence[int]) -> Dimensio
 
 
 _FIRST = """
-SELECT o.id, f.type_id, f.occurred_at FROM unnest(%s::bigint[]) o (id) CROSS JOIN LATERAL (
+SELECT o.id, f.type_id, f.occurred_at FROM {table} o CROSS JOIN LATERAL (
     SELECT a.type_id::bigint, a.occurred_at FROM scoring_activity a
     WHERE a.{owner} = o.id ORDER BY a.occurred_at, a.type_id LIMIT 1
 ) f
@@ -195,13 +199,13 @@ SELECT o.id, f.type_id, f.occurred_at FROM unnest(%s::bigint[]) o (id) CROSS JOI
 
 
 def _first_activity(source: Source) -> DatedField:
-    return _first(source, source.table.owners, "account_id")
+    return _first(source, source.table.owners, "segmentation_account", "account_id")
 
 
-def _first(source: Source, owners: Int64s, owner: str) -> DatedField:
+def _first(source: Source, owners: Int64s, table: str, owner: str) -> DatedField:
     """The type of the first activity, from that activity on."""
     rows = read_rows(
-        source.connection, _FIRST.format(owner=owner), {"id": "i8", "type": "i8", "time": "time"}, [owners.tolist()]
+        source.connection, _FIRST.format(table=table, owner=owner), {"id": "i8", "type": "i8", "time": "time"}
     )
     keys = dict(ActivityType.objects.values_list("pk", "key"))
     order, owned = grouped(Positions(owners).of(rows["id"]), len(owners))
@@ -271,7 +275,7 @@ def _contact_dimensions() -> dict[str, Dimension]:
     found["first_activity"] = Dimension(
         "first_activity",
         _("first engagement activity"),
-        lambda source: _first(source, source.table.entities, "contact_id"),
+        lambda source: _first(source, source.table.entities, "segmentation_contact", "contact_id"),
         per="entity",
     )
     return found | _customs(CustomField.Of.CONTACT, table)

@@ -9,7 +9,7 @@ from journey.engine.metrics.table import Funnel, StayTable, make_table
 from journey.models import Stage
 from segmentation.engine.steps import FAR_FUTURE
 from segmentation.facts.accounts import OPEN_END
-from segmentation.facts.arrays import Positions
+from segmentation.facts.arrays import Positions, in_order
 from segmentation.facts.copying import read_rows
 
 _STAYS = """
@@ -40,6 +40,7 @@ def funnel_of(stages: Sequence[Stage]) -> Funnel:
 def read_stays(connection: Any, history_id: int, stages: Sequence[Stage]) -> StayTable:
     """All stays of a history; `stages` in the order of figures."""
     rows = read_rows(connection, _STAYS, _COLUMNS, [history_id])
+    rows = rows[in_order(rows["entity"], rows["start"])]
     number = Positions(np.array([stage.pk for stage in stages], dtype=np.int64)).of(rows["stage"])
     end = np.where(rows["end"] > OPEN_END, FAR_FUTURE, rows["end"])
     return make_table(

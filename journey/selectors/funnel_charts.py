@@ -19,8 +19,9 @@ from journey.engine.metrics.table import DAY
 from journey.errors import JourneyError
 from journey.models import Opportunity
 from journey.selectors.explanations import instant_of
-from journey.selectors.funnel import FunnelReport, number, select
 from journey.selectors.funnel_query import FunnelQuery, find_stage
+from journey.selectors.funnel_report import FunnelReport, number
+from journey.selectors.funnel_selection import select
 from segmentation.models import Account, Contact
 
 GRANULARITIES = ("auto", "day", "week", "month")

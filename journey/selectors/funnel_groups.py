@@ -11,6 +11,8 @@ from journey.facts.dimensions import Coded, Dimension, value_text
 from journey.selectors.funnel_data import HistoryData
 from segmentation.engine.resolve import jit
 from segmentation.engine.steps import Int8s, Int32s, Int64s
+from segmentation.facts.arrays import Positions
+from segmentation.facts.lists import Lists
 from segmentation.models import TargetList
 
 NOBODY = np.empty(0, dtype=np.int64)
@@ -90,29 +92,14 @@ class Breaker:
 
     def __init__(self, coded: Coded, only: Collection[Any] | None = None) -> None:
         self.coded = coded
-        self.is_list = any(isinstance(value, tuple) for value in coded.values)
-        if not self.is_list:
-            self.items: tuple[Any, ...] = coded.values
-            return
-        parts = [value if isinstance(value, tuple) else (value,) for value in coded.values]
-        if only is not None:
-            parts = [tuple(item for item in part if item in only) for part in parts]
-        self.items = tuple(sorted({item for part in parts for item in part}, key=str))
-        number = {item: place for place, item in enumerate(self.items)}
-        sizes = [1, *(max(len(part), 1) for part in parts)]  # code -1, not known, comes first
-        self._begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._item = np.array(
-            [-1, *(number.get(item, -1) for part in parts for item in part or (None,))], dtype=np.int32
-        )
+        self.lists: Lists | None = None
+        if isinstance(coded.values, Lists):
+            self.lists = coded.values if only is None else coded.values.only(only)
+        self.items: Sequence[Any] = coded.values if self.lists is None else self.lists.items
 
     def spread(self, code: Int32s) -> tuple[Int64s | None, Int32s]:
         """Items of the codes: which place each belongs to (None: one each, in order), and the items."""
-        if not self.is_list:
-            return None, code
-        sizes = (self._begin[1:] - self._begin[:-1])[code + 1]
-        place = np.repeat(np.arange(len(code), dtype=np.int64), sizes)
-        within = np.arange(len(place), dtype=np.int64) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return place, self._item[self._begin[code + 1][place] + within]
+        return (None, code) if self.lists is None else self.lists.spread(code)
 
     def has(self, code: Int32s, items: Int64s) -> Bools:
         """Which codes are, or contain, one of the items."""
@@ -172,29 +159,31 @@ class Breakdown:
     def __init__(self, dimensions: Sequence[Coded], most: int) -> None:
         self.breakers = [group_breaker(coded) for coded in dimensions]
         self.most = most
-        self._numbers: Any = None
+        self._size = int(np.prod([len(breaker.items) + 1 for breaker in self.breakers]))
         self.groups = Groups(tuple(coded.dimension for coded in dimensions), ())
 
     def _combined(self, entity: Int32s, instant: Int64s) -> tuple[Int64s, Int64s, Bools]:
-        place = np.arange(len(entity), dtype=np.int64)
-        key = np.zeros(len(entity), dtype=np.int64)
+        place: Int64s | None = None  # each in order, as long as nothing has several items
+        key: Any = 0
         assumed = np.zeros(len(entity), dtype=np.bool_)
         for breaker in self.breakers:
-            code, guessed = breaker.coded.at(entity[place], instant[place])
+            who, when = (entity, instant) if place is None else (entity[place], instant[place])
+            code, guessed = breaker.coded.at(who, when)
             among, item = breaker.spread(code)
             if among is not None:
-                place, key, assumed, guessed = place[among], key[among], assumed[among], guessed[among]
-            key = key * (len(breaker.items) + 1) + item + 1
+                key = key[among] if isinstance(key, np.ndarray) else key
+                place = among if place is None else place[among]
+                assumed, guessed = assumed[among], guessed[among]
+            key = key * (len(breaker.items) + 1) + (item.astype(np.int64) + 1)
             assumed = assumed | guessed
-        return place, key, assumed
+        return (np.arange(len(entity), dtype=np.int64) if place is None else place), key, assumed
 
     def settle(self, *asked: tuple[Int32s, Int64s]) -> list[Placed]:
         """Decide on the groups by what there is, the largest ones if there are too many, and place everything."""
         found = [self._combined(entity, instant) for entity, instant in asked]
         keys = np.concatenate([key for _place, key, _assumed in found]) if found else NOBODY
-        size = int(np.prod([len(breaker.items) + 1 for breaker in self.breakers]))
-        if size <= MOST_CELLS:
-            counts = np.bincount(keys, minlength=size)
+        if self._size <= MOST_CELLS:
+            counts = np.bincount(keys, minlength=self._size)
             present = np.flatnonzero(counts)
             counts = counts[present]
         else:
@@ -202,8 +191,7 @@ class Breakdown:
         chosen = present[np.argsort(-counts, kind="stable")][: self.most]
         chosen = np.array(sorted(chosen.tolist(), key=lambda key: self._order(self._split(key))), dtype=np.int64)
         others = len(chosen) if len(present) > len(chosen) else None
-        self._keys = np.sort(chosen)
-        self._rank = np.argsort(chosen)
+        self._chosen = chosen
         values = [self._values(key) for key in chosen.tolist()]
         if others is not None:
             values.append(tuple(None for _breaker in self.breakers))
@@ -211,7 +199,7 @@ class Breakdown:
             self.groups.dimensions,
             tuple(values),
             others,
-            overlapping=any(breaker.is_list for breaker in self.breakers),
+            overlapping=any(breaker.lists is not None for breaker in self.breakers),
         )
         return [Placed(place, self._group(key), assumed) for place, key, assumed in found]
 
@@ -224,10 +212,12 @@ class Breakdown:
 
     def _group(self, key: Int64s) -> Int64s:
         others = -1 if self.groups.others is None else self.groups.others
-        if not len(self._keys):
-            return np.full(len(key), others, dtype=np.int64)
-        at = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        return np.where(self._keys[at] == key, self._rank[at], others).astype(np.int64)
+        if self._size <= MOST_CELLS:
+            number = np.full(self._size, others, dtype=np.int64)
+            number[self._chosen] = np.arange(len(self._chosen))
+            return number[key]
+        place = Positions(self._chosen).of(key)
+        return np.where(place < 0, others, place)
 
     def _split(self, key: int) -> list[int]:
         codes = []

@@ -15,10 +15,10 @@ from journey.errors import JourneyError
 from journey.facts.dimensions import Dimension, value_text
 from journey.models import JourneyVersion, Opportunity
 from journey.selectors.explanations import instant_of
-from journey.selectors.funnel import Selection, select
 from journey.selectors.funnel_data import history_data
 from journey.selectors.funnel_groups import Breaker
 from journey.selectors.funnel_query import FunnelQuery, find_stage
+from journey.selectors.funnel_selection import Selection, select
 from journey.selectors.funnel_values import entity_of, rows_at
 from journey.selectors.money import Rates, converted, reporting_currency
 from segmentation.engine.steps import FAR_FUTURE, Int64s

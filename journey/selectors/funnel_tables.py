@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from journey.selectors.funnel import FunnelReport, Overall, StageFigures
+from journey.selectors.funnel_report import FunnelReport, Overall, StageFigures
 from segmentation.imports.bad_rows import inert
 
 ALL = "(all)"

@@ -1,5 +1,6 @@
 """What the stages of a funnel are worth: open pipeline, revenue won, money spent for each opportunity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from journey.selectors.funnel_data import HistoryData
 from journey.selectors.funnel_groups import Breakdown, Filters
 from journey.selectors.money import Rates, Spent, converted, costs_between, missing_rates, reporting_currency
 from segmentation.engine.resolve import jit
-from segmentation.engine.steps import FAR_FUTURE, Int64s
+from segmentation.engine.steps import FAR_FUTURE, Int32s, Int64s
 from segmentation.facts.arrays import Positions
 
 
@@ -59,7 +60,7 @@ def _rows_at(offsets, start, end, entity, instant):  # type: ignore[no-untyped-d
     return out
 
 
-def rows_at(table: StayTable, entity: Int64s, instant: Int64s) -> Int64s:
+def rows_at(table: StayTable, entity: Int32s | Int64s, instant: Int64s) -> Int64s:
     """int64: the row in force for each pair of entity and instant, -1 where there is none."""
     found: Int64s = _rows_at(table.offsets, table.start, table.end, entity, instant)
     return found
@@ -76,8 +77,22 @@ def entity_of(data: HistoryData, deals: DealValues) -> Int64s:
     return Positions(data.table.entities).of(keys)
 
 
-def values(data: HistoryData, question: Question, filters: Filters, breakdown: Breakdown | None) -> Values:
-    """What accounts are worth in each stage.
+@dataclass(frozen=True)
+class Chosen:
+    """Deals that count: the place of each, of its account in the history (int32, -1: none) and of the stage that is in
+    (-1: none), at an instant; and the amount of every deal at its instant, in the reporting currency."""
+
+    deal: Int64s
+    entity: Int32s
+    stage: Int64s
+    instant: Int64s
+    worth: Floats
+
+
+def values(
+    data: HistoryData, question: Question, filters: Filters, breakdowns: Sequence[Breakdown | None]
+) -> list[Values]:
+    """What accounts are worth in each stage, for each of the breakdowns (None: without groups).
 
     Pipeline: amounts of the deals open as of the question, by the stage their account is in then. Revenue: amounts of
     the deals won in the range and still won as of the question, by the stage their account was in when they were won.
@@ -87,66 +102,61 @@ def values(data: HistoryData, question: Question, filters: Filters, breakdown: B
     rates = Rates.stored(reporting_currency(deals))
     now = deals.at(question.as_of)
     entity = entity_of(data, deals)
-    won = (now.won >= question.start) & (now.won < question.end) & (now.won != FAR_FUTURE)
-    opened = (now.opened >= question.start) & (now.opened < question.end)
-    as_of = np.full(len(deals.ids), question.as_of)
-    groups = len(breakdown.groups) if breakdown else 1
-    stages = len(data.funnel)
-    missing: dict[str, dict[str, Any]] = {}
 
-    def chosen(which: Bools, instant: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Deals that count, with their group and stage (-1: of nobody in the history)."""
-        picked = np.flatnonzero(which)
-        rows = rows_at(data.table, entity[picked], instant[picked])
-        known = rows >= 0
-        kept = known.copy()
-        kept[known] = filters.keep(entity[picked[known]].astype(np.int32), instant[picked[known]])
-        stage = (
-            np.where(known, data.table.stage[np.maximum(rows, 0)], -1) if len(data.table) else np.full(len(rows), -1)
-        )
-        if breakdown is None:
-            kept |= ~known & filters.is_open
-            return picked[kept], np.zeros(int(kept.sum()), dtype=np.int64), stage[kept]
-        picked, stage = picked[kept], stage[kept]
-        placed = breakdown.place(entity[picked].astype(np.int32), instant[picked])
-        return picked[placed.place], placed.group, stage[placed.place]
-
-    def summed(which: Bools, instant: Int64s) -> tuple[Sums, Sums]:
+    def chosen(which: Bools, instant: Int64s) -> Chosen:
         worth = converted(deals, now.cents, instant, rates)
-        deal, group, stage = chosen(which, instant)
-        part = np.zeros(len(deals.ids), dtype=np.bool_)
-        part[deal] = True
-        for currency, lost in missing_rates(deals, part, now.cents, worth).items():
+        picked = np.flatnonzero(which)
+        owner, moment = entity[picked].astype(np.int32), instant[picked]
+        rows = rows_at(data.table, owner, moment)
+        known = rows >= 0
+        kept = ~known & filters.is_open
+        kept[known] = filters.keep(owner[known], moment[known])
+        stage = np.full(len(picked), -1)
+        stage[known] = data.table.stage[rows[known]]
+        return Chosen(picked[kept], np.where(known, owner, -1)[kept], stage[kept], moment[kept], worth)
+
+    still = (now.won >= question.start) & (now.won < question.end) & (now.won != FAR_FUTURE)
+    began = (now.opened >= question.start) & (now.opened < question.end)
+    pipeline = chosen(now.is_open, np.full(len(deals.ids), question.as_of))
+    revenue = chosen(still, now.won)
+    opened = chosen(began, now.opened)
+    missing: dict[str, dict[str, Any]] = {}
+    for part in (pipeline, revenue):
+        for currency, lost in missing_rates(deals, part.deal, now.cents, part.worth).items():
             before = missing.setdefault(currency, {"deals": 0, "amount": 0.0})
             missing[currency] = {name: before[name] + lost[name] for name in lost}
-        in_stage = stage >= 0
-        bucket = group[in_stage] * stages + stage[in_stage]
-        by_stage = _sums(worth, now.cents, deal[in_stage], bucket, groups * stages)
-        total = _sums(worth, now.cents, deal, group, groups)
-        return (
-            Sums(
-                by_stage.amount.reshape(groups, stages),
-                by_stage.deals.reshape(groups, stages),
-                by_stage.without_amount.reshape(groups, stages),
-            ),
-            total,
-        )
-
-    pipeline, pipeline_total = summed(now.is_open, as_of)
-    revenue, revenue_total = summed(won, now.won)
-    _deals, group, _stage = chosen(opened, now.opened)
     spent = None
     if filters.is_open:
         spent = costs_between(question.start, min(question.end, question.as_of), rates)
-    return Values(
-        currency=rates.into,
-        pipeline=pipeline,
-        revenue=revenue,
-        pipeline_total=pipeline_total,
-        revenue_total=revenue_total,
-        opened=np.bincount(group, minlength=groups).astype(np.int64),
-        spent=spent,
-        missing=missing,
+    found = []
+    for breakdown in breakdowns:
+        size = (len(breakdown.groups) if breakdown else 1, len(data.funnel))
+        in_stages, total = _summed(pipeline, breakdown, now.cents, size)
+        won_in_stages, won = _summed(revenue, breakdown, now.cents, size)
+        begun = np.bincount(_placed(opened, breakdown)[1], minlength=size[0]).astype(np.int64)
+        found.append(Values(rates.into, in_stages, won_in_stages, total, won, begun, spent, missing))
+    return found
+
+
+def _placed(chosen: Chosen, breakdown: Breakdown | None) -> tuple[Int64s, Int64s]:
+    """Deals by place in the chosen ones, and their group; one may be in several, or in none."""
+    if breakdown is None:
+        return np.arange(len(chosen.deal)), np.zeros(len(chosen.deal), dtype=np.int64)
+    known = np.flatnonzero(chosen.entity >= 0)
+    placed = breakdown.place(chosen.entity[known], chosen.instant[known])
+    return known[placed.place], placed.group
+
+
+def _summed(chosen: Chosen, breakdown: Breakdown | None, cents: Int64s, size: tuple[int, int]) -> tuple[Sums, Sums]:
+    """By group and stage, and by group over all stages."""
+    place, group = _placed(chosen, breakdown)
+    deal, stage = chosen.deal[place], chosen.stage[place]
+    in_stage = stage >= 0
+    bucket = group[in_stage] * size[1] + stage[in_stage]
+    by_stage = _sums(chosen.worth, cents, deal[in_stage], bucket, size[0] * size[1])
+    return (
+        Sums(by_stage.amount.reshape(size), by_stage.deals.reshape(size), by_stage.without_amount.reshape(size)),
+        _sums(chosen.worth, cents, deal, group, size[0]),
     )
 
 

@@ -19,7 +19,8 @@ from segmentation.engine.steps import Int64s
 
 def reporting_currency(deals: DealValues) -> str:
     """The setting REPORTING_CURRENCY, else the currency most deals with an amount are in; empty when none names one."""
-    return _reported_in(Counter(np.asarray(deals.currencies)[deals.currency].tolist() if len(deals.ids) else ()))
+    counts = np.bincount(deals.currency, minlength=len(deals.currencies)).tolist()
+    return _reported_in(Counter({name: n for name, n in zip(deals.currencies, counts, strict=True) if n}))
 
 
 def present_reporting_currency() -> str:
@@ -85,16 +86,15 @@ def converted(deals: DealValues, cents: Int64s, instants: Int64s, rates: Rates) 
     return worth
 
 
-def missing_rates(deals: DealValues, chosen: Any, cents: Int64s, worth: Floats) -> dict[str, dict[str, Any]]:
-    """Per currency without a rate: how many of the chosen deals are left out of a sum, and their amount in it."""
-    lost = chosen & (cents != NO_AMOUNT) & np.isnan(worth)
+def missing_rates(deals: DealValues, chosen: Int64s, cents: Int64s, worth: Floats) -> dict[str, dict[str, Any]]:
+    """Per currency without a rate: how many of the deals at the chosen places are left out of a sum, and their amount
+    in it."""
+    lost = chosen[(cents[chosen] != NO_AMOUNT) & np.isnan(worth[chosen])]
+    of = {currency: lost[deals.currency[lost] == number] for number, currency in enumerate(deals.currencies)}
     return {
-        currency: {
-            "deals": int(np.sum(lost & (deals.currency == number))),
-            "amount": float(cents[lost & (deals.currency == number)].sum() / 100),
-        }
-        for number, currency in enumerate(deals.currencies)
-        if np.any(lost & (deals.currency == number))
+        currency: {"deals": len(mine), "amount": float(cents[mine].sum() / 100)}
+        for currency, mine in of.items()
+        if len(mine)
     }
 
 

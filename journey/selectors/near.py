@@ -20,9 +20,9 @@ from journey.facts.loading import Needs, all_facts, weighted
 from journey.facts.stays import funnel_order
 from journey.models import Journey, JourneyVersion, Opportunity, Stage
 from journey.selectors.explanations import TermResult, instant_of, missing_for
-from journey.selectors.funnel import select
 from journey.selectors.funnel_data import known_facts, no_history
 from journey.selectors.funnel_query import FunnelQuery, find_stage, funnel_query
+from journey.selectors.funnel_selection import select
 from journey.selectors.versions import published_version, shown_version, version_rules
 from segmentation.engine.facts import Facts
 from segmentation.engine.params import one_look

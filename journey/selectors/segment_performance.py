@@ -22,7 +22,7 @@ from journey.models import ExchangeRate
 from journey.selectors.customers import CUSTOMER
 from journey.selectors.dated_facts import dated_facts
 from journey.selectors.explanations import instant_of
-from journey.selectors.funnel import Note
+from journey.selectors.funnel_report import Note
 from journey.selectors.memory import present_deals
 from journey.selectors.money import Rates, converted, missing_rates, reporting_currency
 from segmentation.engine.facts import Facts
@@ -396,7 +396,7 @@ def _report(
         for number, group in enumerate(groups)
     ]
     everything = Side(whole, 1.0 if whole.revenue else None)
-    lost = missing_rates(deals, counted & ~facts.lost, now.cents, facts.worth)
+    lost = missing_rates(deals, np.flatnonzero(counted & ~facts.lost), now.cents, facts.worth)
     unowned = int((counted & (deals.accounts < 0)).sum())
     unpriced = int((counted & facts.won & (now.cents == NO_AMOUNT)).sum())
     return PerformanceReport(

@@ -5,7 +5,7 @@ ordered by entity and time; `begin[e]:end[e]` are the rows of entity `e`. Two en
 opportunities of an account share its activities).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class DatedField:
     int64[n] is when the recorded history begins, before it the value is assumed. Changes: `time` and `code` by `rows`.
     """
 
-    values: tuple[Any, ...]
+    values: Sequence[Any]
     initial: Int32s
     known_from: Int64s
     rows: Rows

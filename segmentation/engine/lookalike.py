@@ -59,7 +59,7 @@ class Attribute:
     """One attribute of all accounts. values: what it may be; code: int32 per account, place in `values`, -1 unknown."""
 
     key: str
-    values: tuple[Any, ...]
+    values: Sequence[Any]
     code: Int32s
 
 

@@ -128,8 +128,7 @@ def read_changes(connection: Any, accounts: Int64s, some: bool) -> Changes:
         params,
     )
     at, time, event = positions.of(rows["id"]), rows["time"], rows["event"]
-    order = np.flatnonzero(at >= 0)
-    order = order[np.lexsort([event[order], time[order], at[order]])]
+    order, _rows = grouped(at, n, time, event)
     at, time, event = at[order], time[order], event[order]
     known_from = np.full(n, NEVER, dtype=np.int64)
     known_from[at[::-1]] = time[::-1]  # the first record of each is written last

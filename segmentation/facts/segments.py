@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from segmentation.engine.facts import NEVER, DatedField
 from segmentation.engine.memberships import MEMBER, MembershipTable
-from segmentation.engine.resolve import jit
 from segmentation.engine.steps import FAR_PAST, Int32s, Int64s
 from segmentation.facts.accounts import OPEN_END, periods
 from segmentation.facts.arrays import Positions, grouped
 from segmentation.facts.copying import read_rows
+from segmentation.facts.lists import running_sets
 from segmentation.models import IcpAssessment, IcpProfile, IcpVersion, Segment, SegmentHistory
 
 
@@ -62,23 +62,30 @@ def read_membership_rows(
     if wanted is not None:
         current = current.filter(segment__key__in=list(wanted))
     built = list(current.order_by("pk").values_list("pk", "build", "segment__key"))
-    where, params = ("", []) if accounts is None else ("AND account_id = ANY (%s)", [accounts.tolist()])
+    where, params = "build_id = ANY (%s)", [sorted({build for _pk, build, _key in built})]
+    if wanted is not None:  # where all are, asking for each would only keep the server from reading straight through
+        where, params = where + " AND history_id = ANY (%s)", [*params, [pk for pk, _build, _key in built]]
+    if accounts is not None:
+        where, params = where + " AND account_id = ANY (%s)", [*params, accounts.tolist()]
     rows = read_rows(
         connection,
-        "SELECT account_id, history_id, state::int4, start_at, coalesce(end_at, '9999-01-01+00'), grade = 3"
-        " FROM segmentation_segmentmembership WHERE build_id = ANY (%s) AND history_id = ANY (%s) " + where,
-        {"account": "i8", "history": "i8", "state": "i4", "start": "time", "end": "time", "assumed": "b1"},
-        [sorted({build for _pk, build, _key in built}), [pk for pk, _build, _key in built], *params],
+        # Three small numbers in one column: every column costs a row as much as its bytes do.
+        "SELECT account_id, history_id * 8 + state * 2 + (grade = 3)::int4, start_at,"
+        " coalesce(end_at, '9999-01-01+00') FROM segmentation_segmentmembership WHERE " + where,
+        {"account": "i8", "packed": "i8", "start": "time", "end": "time"},
+        params,
     )
-    number = Positions(np.array([pk for pk, _build, _key in built], dtype=np.int64)).of(rows["history"])
+    number = Positions(np.array([pk for pk, _build, _key in built], dtype=np.int64)).of(rows["packed"] >> 3)
+    if (number < 0).any():
+        rows, number = rows[number >= 0], number[number >= 0]
     return MembershipRows(
-        tuple(key for _pk, _build, key in built),
-        rows["account"],
-        number,
-        rows["state"],
-        rows["start"],
-        rows["end"],
-        rows["assumed"],
+        keys=tuple(key for _pk, _build, key in built),
+        account=rows["account"],
+        segment=number,
+        state=(rows["packed"] >> 1 & 3).astype(np.int32),
+        start=rows["start"],
+        end=rows["end"],
+        assumed=(rows["packed"] & 1).astype(np.bool_),
     )
 
 
@@ -125,52 +132,29 @@ def read_assessments(connection: Any, accounts: Int64s, profiles: Iterable[str],
 
 
 def segment_sets(members: MembershipRows, accounts: Int64s) -> DatedField:
-    """Which segments accounts were members of over time, as tuples of keys, to break figures down by and to filter.
+    """Which segments accounts were members of over time, as lists of keys, to break figures down by and to filter.
 
     accounts: in this order. An account in no segment has no value then.
     """
     n = len(accounts)
     mine = members.state == MEMBER
-    place, number = Positions(accounts).of(members.account[mine]), members.segment[mine]
+    in_order = np.argsort(np.array(members.keys, dtype=str), kind="stable")
+    rank = np.argsort(in_order, kind="stable")
+    place, number = Positions(accounts).of(members.account[mine]), rank[members.segment[mine]]
     start, end = members.start[mine], members.end[mine]
-    open_end = end > OPEN_END
-    # Every beginning and end is a change of the set.
-    owner = np.concatenate([place, place[~open_end]])
-    time = np.concatenate([start, end[~open_end]])
-    change = np.concatenate([number + 1, -(number[~open_end] + 1)])
-    order, owned = grouped(owner, n, time, change)
-    words = max(-(-len(members.keys) // 63), 1)
-    sets = _running_sets(owned.begin, owned.end, np.ascontiguousarray(change[order]), words)
-    # Of several changes at one instant the last has the set; nothing lies between them.
-    found, code = np.unique(sets[:, 0] if words == 1 else sets, axis=0, return_inverse=True)
-    values = [
-        tuple(sorted(key for i, key in enumerate(members.keys) if row[i // 63] >> (i % 63) & 1))
-        for row in found.reshape(-1, words).tolist()
-    ]
-    # In no segment is no value.
-    new_code = np.array([*(i - (() in values[:i]) if members else -1 for i, members in enumerate(values)), -1])
+    ends = end <= OPEN_END
+    # Every beginning and end is a change of the set; at one instant the ends come first.
+    owner, time = np.concatenate([place, place[ends]]), np.concatenate([start, end[ends]])
+    number = np.concatenate([number, number[ends]])
+    sign = np.repeat(np.array([1, -1], dtype=np.int8), [len(start), int(ends.sum())])
+    order, owned = grouped(owner, n, time, sign)
+    keys = [members.keys[k] for k in in_order.tolist()]
+    lists, rows, time, code = running_sets(keys, owned, time[order], number[order], sign[order])
     return DatedField(
-        values=tuple(members for members in values if members),
+        values=lists,
         initial=np.full(n, -1, dtype=np.int32),
         known_from=np.full(n, FAR_PAST, dtype=np.int64),
-        rows=owned,
-        time=np.ascontiguousarray(time[order]),
-        code=new_code[code.reshape(-1)].astype(np.int32),
+        rows=rows,
+        time=time,
+        code=code,
     )
-
-
-@jit
-def _running_sets(begin, end, change, words):  # type: ignore[no-untyped-def]
-    """int64[m, words]: after each change the set of numbers, 63 in a word; change k adds k - 1, -k takes it out."""
-    out = np.zeros((len(change), words), dtype=np.int64)
-    for e in range(len(begin)):
-        for k in range(begin[e], end[e]):
-            if k > begin[e]:
-                out[k] = out[k - 1]
-            number = abs(change[k]) - 1
-            bit = np.int64(1) << (number % 63)
-            if change[k] > 0:
-                out[k, number // 63] |= bit
-            else:
-                out[k, number // 63] &= ~bit
-    return out

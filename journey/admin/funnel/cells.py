@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.admin.funnel.cards import Cell, Column
 from journey.admin.funnel.words import days, difference, money, no_data, number, share
-from journey.selectors.funnel import StageFigures
+from journey.selectors.funnel_report import StageFigures
 
 # Gives the address of the list behind a number of a stage: what is counted, how many that are.
 Link = Callable[..., str]

@@ -16,8 +16,9 @@ from journey.admin.funnel.words import days, difference, money, no_data, number,
 from journey.errors import JourneyError
 from journey.facts.dimensions import Dimension, dimensions
 from journey.selectors import funnel_charts as charts
-from journey.selectors.funnel import NOT_KNOWN, OTHERS, Group, StageFigures, funnel
+from journey.selectors.funnel import funnel
 from journey.selectors.funnel_query import FunnelQuery
+from journey.selectors.funnel_report import NOT_KNOWN, OTHERS, Group, StageFigures
 from journey.selectors.funnel_tables import funnel_rows
 
 GROUP_FIGURES = (

@@ -10,7 +10,8 @@ from journey.admin.funnel.cards import Bar, Card, Cell, Look, Table, Tile
 from journey.admin.funnel.cells import CELLS, cells_of, columns_of, interval, trust_text
 from journey.admin.funnel.parts import Part, add_notes, compared_with, link_of
 from journey.admin.funnel.words import days, difference, money, number, share
-from journey.selectors.funnel import FunnelReport, StageFigures, funnel
+from journey.selectors.funnel import funnel
+from journey.selectors.funnel_report import FunnelReport, StageFigures
 from journey.selectors.funnel_tables import funnel_rows
 
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext
 from journey.admin.funnel.address import moment_text
 from journey.admin.funnel.cards import Card, Look
 from journey.facts.dimensions import dimensions
-from journey.selectors.funnel import Note
 from journey.selectors.funnel_compare import Rows, both_rows
 from journey.selectors.funnel_query import FunnelQuery
+from journey.selectors.funnel_report import Note
 from segmentation.admin.base import admin_url
 from segmentation.errors import ProblemError
 

@@ -12,9 +12,10 @@ from rich.table import Table
 from journey.instants import parse_instant, past_instant
 from journey.management.questions import add_filters, filters
 from journey.models import Journey
-from journey.selectors.funnel import FunnelReport, StageFigures, funnel, funnel_query
+from journey.selectors.funnel import funnel, funnel_query
 from journey.selectors.funnel_compare import COMPARED, With, both_rows, compared_query
 from journey.selectors.funnel_query import REACHED_DAYS
+from journey.selectors.funnel_report import FunnelReport, StageFigures
 from journey.selectors.funnel_tables import csv_text, funnel_rows
 from journey.selectors.journeys import find_journey
 from journey.selectors.versions import find_version

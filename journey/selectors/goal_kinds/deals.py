@@ -49,7 +49,7 @@ class DealKind(GoalKind):
         membership = facts.memberships.get(goal.segment.key)
         chosen &= np.isin(facts.deals.accounts, membership.accounts) if membership else False
         worth = converted(facts.deals, facts.deals_now.cents, time, Rates.stored(goal.currency))
-        return missing_rates(facts.deals, chosen, facts.deals_now.cents, worth)
+        return missing_rates(facts.deals, np.flatnonzero(chosen), facts.deals_now.cents, worth)
 
 
 @register

@@ -1,6 +1,6 @@
 """A field of the account: tier, region, industry, employees, custom fields."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -150,7 +150,7 @@ class Field(Criterion):
         dated: DatedField = facts.table(FIELDS)[self.values["field"]]
         return field_steps(dated, self._answers(dated.values))
 
-    def _answers(self, values: tuple[Any, ...]) -> Int8s:
+    def _answers(self, values: Sequence[Any]) -> Int8s:
         """The answer for each value; the last one is for code -1, a field without value. Batches share their values."""
         known: tuple[Any, Int8s] | None = getattr(self, "_answered", None)
         if known is None or known[0] is not values:
