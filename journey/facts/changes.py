@@ -12,13 +12,12 @@ SELECT id, opportunity_id, sequence, crm_stage_id, amount, expected_close, occur
             ELSE occurred_at END AS effective
 FROM (
     SELECT c.*, coalesce(m.meaning, '') AS meaning,
-           coalesce(bool_or(c.occurred_at IS NOT NULL) OVER later, false) AS is_overtaken,
+           coalesce(max(c.sequence) FILTER (WHERE c.occurred_at IS NOT NULL) OVER (PARTITION BY c.opportunity_id)
+                    > c.sequence, false) AS is_overtaken,
            min(c.occurred_at) FILTER (WHERE m.meaning IN ('identified', 'active', 'intent')) OVER sooner AS opening
     FROM journey_opportunitychange c LEFT JOIN journey_crmstage m ON m.id = c.crm_stage_id
     WHERE c.opportunity_id IN ({which})
-    WINDOW later AS (PARTITION BY c.opportunity_id ORDER BY c.sequence
-                     RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
-           sooner AS (PARTITION BY c.opportunity_id ORDER BY c.sequence
+    WINDOW sooner AS (PARTITION BY c.opportunity_id ORDER BY c.sequence
                       RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ) c
 """

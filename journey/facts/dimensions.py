@@ -45,10 +45,11 @@ class Source:
 class Dimension:
     """One thing to break figures down by.
 
-    read: gives its dated values for a table of stays. per: whether these are by account or by entity. is_slow: it is
-    read from activities, and so together with the history instead of when it is first asked for. reads_segments: it
-    rests on memberships, which are themselves derived. grouped: the values that make groups of their own; others serve
-    as filters only. without: what people read where there is no value. named: what they read for values, by value.
+    read: gives its dated values for a table of stays. per: whether these are by account or by entity. is_slow: it takes
+    longer to read than an answer may, and so is read together with the history instead of when it is first asked for.
+    reads_segments: it rests on memberships, which are themselves derived. grouped: the values that make groups of their
+    own; others serve as filters only. without: what people read where there is no value. named: what they read for
+    values, by value.
     """
 
     key: str
@@ -146,6 +147,7 @@ _SEGMENT = Dimension(
     "segment",
     _("segment"),
     _segments,
+    is_slow=True,
     reads_segments=True,
     grouped=_campaign_segments,
     without=_("(in no segment)"),
