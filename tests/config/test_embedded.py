@@ -397,8 +397,10 @@ def test_test_databases_can_be_made_by_several_workers(folder):
     environment = {**os.environ, "VAR_DIR": str(folder)}
     environment.pop("DATABASE_URL", None)
     environment.pop("PYTEST_ADDOPTS", None)
+    # Without migrations: this is about the databases, and other tests migrate theirs.
+    quietly = ["-n", "2", "-q", "--nomigrations", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "2", "-q", "-p", "no:cacheprovider", "-c", "pyproject.toml", str(tests)],
+        [sys.executable, "-m", "pytest", *quietly, str(tests)],
         cwd=ROOT,
         env=environment,
         capture_output=True,

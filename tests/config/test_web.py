@@ -76,15 +76,8 @@ def get(address: str) -> tuple[int, int]:
         return answer.status, len(answer.read())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize(
-    ("production", "sign"),
-    [(False, signal.SIGINT), (True, signal.SIGTERM), (False, signal.SIGKILL)],
-    ids=["debug, Ctrl-C", "production, SIGTERM", "debug, kill -9"],
-)
-def test_serve_runs_web_and_work_and_both_end_with_it(var_dir, production, sign):
-    assert "run python3 manage.py migrate first" in manage(var_dir, "serve").stderr
-    assert manage(var_dir, "migrate", "-v0").returncode == 0
+def check_serving(var_dir: Path, production: bool, sign: signal.Signals) -> None:
+    """Serve, look at a page with its styles, end it by a signal, and find nothing of it left."""
     strict = {"DEBUG": "false", "SECRET_KEY": "x" * 60, "SECURE": "false", "ALLOWED_HOSTS": "127.0.0.1"}
     errors = (var_dir / "errors").open("w+")
     process = subprocess.Popen(
@@ -120,6 +113,15 @@ def test_serve_runs_web_and_work_and_both_end_with_it(var_dir, production, sign)
         assert "Stopping" in out
     _gone, left = psutil.wait_procs(family, timeout=0 if process.returncode == 0 else 20)
     assert not left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_serve_runs_web_and_work_and_both_end_with_it(var_dir):
+    assert "run python3 manage.py migrate first" in manage(var_dir, "serve").stderr
+    assert manage(var_dir, "migrate", "-v0").returncode == 0
+    check_serving(var_dir, production=False, sign=signal.SIGINT)
+    check_serving(var_dir, production=True, sign=signal.SIGTERM)
+    check_serving(var_dir, production=False, sign=signal.SIGKILL)
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_536, 99_999])
