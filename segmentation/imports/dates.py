@@ -115,7 +115,7 @@ class Instant(Kind):
         try:
             naive = pc.cast(pc.if_else(zoned, nothing, some), pa.timestamp("us"))
             if zone.key != "UTC":
-                naive = pc.assume_timezone(naive, zone.key, ambiguous="earliest", nonexistent="earliest")
+                naive = pc.assume_timezone(naive, zone.key, ambiguous="earliest", nonexistent="raise")
                 naive = naive.cast(pa.timestamp("us", "UTC")).view(pa.int64()).view(pa.timestamp("us"))
             if not pc.any(zoned).as_py():
                 return naive
@@ -124,7 +124,7 @@ class Instant(Kind):
                 .view(pa.int64())
                 .view(pa.timestamp("us"))
             )
-        except pa.ArrowInvalid:  # a day that does not exist, or a zone this machine's Arrow does not know
+        except pa.ArrowInvalid:  # a day or an hour that does not exist, or a zone this machine's Arrow does not know
             return None
         return pc.coalesce(naive, exact)
 

@@ -59,6 +59,7 @@ class Faults:
 
 EMPTY_REQUIRED = Fault("required", _("This must not be empty."), _("Fill it in, or give the mapping a default."))
 NUL = Fault("nul", _("“%(value)s” holds a NUL character."), _("Remove it; the file may be damaged."))
+HALF_CHARACTER = Fault("invalid_text", _("“%(value)s” holds half of a character."), _("Send valid Unicode."))
 TOO_BIG = Fault(
     "cell_too_big", _("The cell is longer than 1 MB."), _("Shorten it; probably a quotation mark is not closed.")
 )

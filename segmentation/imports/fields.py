@@ -19,6 +19,7 @@ from django.utils.translation import override
 
 from segmentation.errors import closest
 from segmentation.imports.faults import (
+    HALF_CHARACTER,
     MEANT_CHOICE,
     NEGATIVE,
     NOT_A_DOMAIN,
@@ -26,6 +27,7 @@ from segmentation.imports.faults import (
     NOT_FINITE,
     NOT_WHOLE,
     NOT_YES_NO,
+    NUL,
     TOO_LARGE,
     TOO_LONG,
     UNKNOWN_CHOICE,
@@ -286,21 +288,17 @@ class Many(Kind):
         return map_unique(values, self._read, pa.string(), faults)
 
     def _read(self, text: str) -> str | Fault:
-        parts: list[Any] = []
-        if text.startswith("["):
-            try:
-                parts = json.loads(text)
-            except ValueError:
-                parts = LIST_SEPARATORS.split(text)
-        else:
-            parts = LIST_SEPARATORS.split(text)
         found: list[str] = []
-        for part in parts:
-            item: str | Fault = str(part).strip()
+        for part in _parts(text):
+            item: str | Fault = "" if part is None else str(part).strip()
             if self.each and item:
                 item = self.each(str(item))
             if isinstance(item, Fault):
                 return item
+            if "\x00" in item:  # as an escape it stands in a JSON list that is fine as a text
+                return NUL
+            if any("\ud800" <= sign <= "\udfff" for sign in item):
+                return HALF_CHARACTER
             if len(item) > self.limit:
                 return Fault(TOO_LONG.code, TOO_LONG.message, TOO_LONG.remedy, {"limit": self.limit})
             if item and item not in found:
@@ -311,6 +309,16 @@ class Many(Kind):
         return (
             json.dumps(list(value), ensure_ascii=False) if isinstance(value, list | tuple) else super().from_json(value)
         )
+
+
+def _parts(text: str) -> list[Any]:
+    """What stands in a cell with several texts."""
+    if text.startswith("["):
+        try:
+            return list(json.loads(text))
+        except (ValueError, RecursionError):
+            pass
+    return LIST_SEPARATORS.split(text)
 
 
 @dataclass(frozen=True)

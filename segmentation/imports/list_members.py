@@ -371,7 +371,10 @@ def _moving(verb: Callable[..., list[ListMembership]], **more: Any) -> Step:
 
 
 def _change_tier(merge: _Merge, row: Row, _accounts: list[int], last: Any) -> list[ListMembership]:
-    return change_tier(memberships=last, tier=row.tier, at=row.at, **merge.why(row))
+    why = merge.why(row)
+    if any(membership.state != row.state for membership in last):
+        why["reason"] = None  # it is that of the change of state, which follows
+    return change_tier(memberships=last, tier=row.tier, at=row.at, **why)
 
 
 STEPS: dict[str, Step] = {

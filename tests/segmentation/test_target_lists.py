@@ -20,6 +20,7 @@ from segmentation.models import (
 )
 from segmentation.selectors.target_lists import find_list, members_at, places_held
 from segmentation.services.flags import disqualify_accounts
+from segmentation.services.merging import merge_accounts
 from segmentation.services.target_lists import (
     MembershipConflictError,
     QuotaExceededError,
@@ -32,6 +33,7 @@ from segmentation.services.target_lists import (
     resume_members,
     review_disqualifications,
     review_proposals,
+    rows,
     set_quota,
 )
 
@@ -342,6 +344,39 @@ class TestQuota:
     def test_key_accounts_have_15_places_and_mid_market_30_unless_said_otherwise(self, north):
         assert set_quota(team=north, kind="key_accounts").places == 15
         assert set_quota(team=north, kind="mid_market").places == 30
+
+
+@pytest.fixture
+def merged_meanwhile(monkeypatch):
+    """Says which account becomes part of which other between the look for a row and the lock of its account."""
+
+    def meanwhile(survivor, absorbed):
+        lock = rows.locked_accounts
+
+        def locked(ids):
+            ids = set(ids)
+            monkeypatch.setattr(rows, "locked_accounts", lock)
+            merge_accounts(survivor=survivor, absorbed=absorbed)
+            return lock(ids)
+
+        monkeypatch.setattr(rows, "locked_accounts", locked)
+
+    return meanwhile
+
+
+def test_an_account_that_is_merged_while_it_is_decided_about_is_refused(tal, merged_meanwhile):
+    one, other = company("One"), company("Other")
+    [membership] = add_accounts(target_list=tal, accounts=[one], note="x")
+    [request] = propose_disqualification(target_list=tal, accounts=[one], note="x")
+    merged_meanwhile(other, one)
+    with pytest.raises(MembershipConflictError, match="Other.*changed meanwhile") as found:
+        remove_members(memberships=[membership], note="x")
+    assert found.value.code == "state_changed"
+    third = company("Third")
+    merged_meanwhile(third, one)
+    with pytest.raises(MembershipConflictError, match="Third.*changed meanwhile"):
+        review_disqualifications(requests=[request], accept=True)
+    assert ListMembership.objects.get().state == "active"
 
 
 def test_an_unknown_list_is_refused_with_the_nearest_key(tal):

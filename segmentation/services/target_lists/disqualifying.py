@@ -133,6 +133,7 @@ def _answered(
     )
     now = checked_time(None)
     for request in found:
+        rows.refuse_moved(request, locked)
         if request.decision != Decision.OPEN:
             raise MembershipConflictError(
                 _("The request to disqualify %(value)s was decided meanwhile."),

@@ -29,6 +29,24 @@ def locked_accounts(ids: Iterable[int]) -> dict[int, Account]:
     return {row.pk: row for row in rows}
 
 
+def refuse_moved(row: ListMembership | DisqualificationRequest, accounts: dict[int, Account]) -> None:
+    """Raise MembershipConflictError when the account of a row is not the one that was locked: it was merged meanwhile.
+
+    Args:
+        row: read under the lock, with its list.
+        accounts: those that are locked.
+    """
+    if row.account_id not in accounts:
+        raise MembershipConflictError(
+            _("The state of %(value)s on “%(list)s” has changed meanwhile."),
+            code="state_changed",
+            field="account",
+            value=str(row.account),
+            remedy=_("Look at the list again."),
+            params={"list": row.target_list},
+        )
+
+
 def latest_rows(target_list: TargetList, accounts: Iterable[int]) -> dict[int, ListMembership]:
     """Return the last row of each account on the list: its state now."""
     rows = (
@@ -146,6 +164,7 @@ def move_rows(
     before = list(ListMembership.objects.filter(pk__in=ids).order_by("pk").select_related("target_list", "decided_by"))
     at = checked_time(at)
     for row in before:
+        refuse_moved(row, accounts)
         if not is_in_force(row, allowed):
             raise MembershipConflictError(
                 _("%(value)s is %(state)s on “%(list)s” and cannot become %(next)s.")

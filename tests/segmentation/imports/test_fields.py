@@ -62,6 +62,14 @@ def test_summer_time_is_minded_and_the_hour_that_comes_twice_is_the_first():
     ]
 
 
+@pytest.mark.parametrize("beside", ["2024-03-31 04:30", "31 March"])
+def test_an_hour_the_clock_leaves_out_is_read_alike_whatever_stands_beside_it(beside):
+    values, _codes = convert(Instant(), "2024-03-31 02:30", beside, zone="Europe/Berlin")
+    assert values[0] == datetime(2024, 3, 31, 1, 30, tzinfo=UTC)
+    values, _codes = convert(Instant(), "2018-11-04", zone="America/Sao_Paulo")  # summer time began at midnight
+    assert values[0] == datetime(2018, 11, 4, 3, tzinfo=UTC)
+
+
 def test_other_spellings_with_the_year_first_are_read():
     values, codes = convert(
         Instant(), "2024/3/1 9:05", "2024年3月1日", "2024.03.01 10:00", "2024-03-01 09:00 Asia/Shanghai"
@@ -177,6 +185,14 @@ def test_lists_are_split_and_quoted_for_the_database():
     values, codes = convert(Many(20), "Acme; ACME Inc., Ltd;Acme", '["a;b", "c\\"d"]', "", "x" * 21)
     assert values[:3] == ['{"Acme","ACME Inc., Ltd"}', '{"a;b","c\\"d"}', "{}"]
     assert codes == [None, None, None, "too_long"]
+
+
+def test_json_lists_hold_what_can_be_stored_or_are_refused():
+    texts = '["a", null, "b"]', r'["a\u0000"]', r'["\ud800"]', "[" * 100_000 + ";x"
+    values, codes = convert(Many(200_000), *texts)
+    assert codes == [None, "nul", "invalid_text", None]
+    assert values[0] == '{"a","b"}'
+    assert values[3].endswith('[","x"}')
 
 
 def test_domains_are_taken_out_of_addresses():

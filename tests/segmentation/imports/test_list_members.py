@@ -12,7 +12,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from segmentation.imports.nearest import NearestNames
-from segmentation.models import Account, AccountFlag, FlagType, ImportRun, ListMembership, SalesTeam, TargetList
+from segmentation.models import (
+    Account,
+    AccountFlag,
+    FlagType,
+    ImportRun,
+    ListMembership,
+    MembershipReason,
+    SalesTeam,
+    TargetList,
+)
 from segmentation.services.imports import import_file, spec_with
 from segmentation.services.target_lists import add_accounts, propose_accounts, set_quota
 
@@ -134,6 +143,16 @@ two.example,,proposed,,north,
     assert [error.code for error in report.errors] == ["membership_overlaps", "quota_exceeded", "account_disqualified"]
     now = {row.account_id: (row.state, row.tier) for row in ListMembership.objects.filter(end_at=None)}
     assert now == {acme.pk: ("recycling", None), nordwind.pk: ("active", 1), one.pk: ("active", None)}
+
+
+def test_a_reason_is_that_of_the_state_where_the_tier_changes_with_it(tmp_path, tal, companies):
+    acme = companies["acme.example"]
+    add_accounts(target_list=tal, accounts=[acme], note="x", at=timezone.now() - timedelta(days=9))
+    reason = MembershipReason.objects.create(key="later", name="Not now", use=MembershipReason.Use.RECYCLE)
+    report = load(tmp_path, "domain,tier,state,reason\nacme.example,1,recycling,later\n")
+    assert outcomes(report) == [(2, "changed", "Acme")]
+    rows = ListMembership.objects.order_by("start_at").values_list("state", "tier", "reason")
+    assert list(rows) == [("active", None, None), ("active", 1, None), ("recycling", 1, reason.pk)]
 
 
 @pytest.mark.parametrize(
