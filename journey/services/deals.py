@@ -5,14 +5,12 @@ import uuid
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from journey.models import CrmStage, Opportunity, OpportunityChange
 from journey.services.deal_states import derive_deals
 from segmentation.errors import InvalidValueError
-
-EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+from segmentation.services.times import checked_past
 
 
 def check_change(
@@ -25,7 +23,7 @@ def check_change(
     """Refuse a change that cannot be.
 
     Raises:
-        InvalidValueError: nothing changed, or the time lies before 1990 or in the future.
+        InvalidValueError: nothing changed, or the time has no zone or lies before 1990 or in the future.
     """
     if crm_stage is None and amount is None and expected_close is None:
         raise InvalidValueError(
@@ -34,14 +32,7 @@ def check_change(
             field="crm_stage",
             remedy=_("Give a stage, an amount or an expected close."),
         )
-    if occurred_at is not None and not EARLIEST <= occurred_at <= timezone.now():
-        raise InvalidValueError(
-            _("%(value)s is no time a change can have happened at."),
-            code="time_not_usable",
-            field="occurred_at",
-            value=f"{occurred_at:%Y-%m-%d %H:%M}",
-            remedy=_("Give a time from 1990 on that is not in the future."),
-        )
+    checked_past(occurred_at, _("%(value)s is no time a change can have happened at."), "occurred_at")
 
 
 @transaction.atomic

@@ -24,7 +24,7 @@ def drop_partitions(parent: str, mark: str, kept: Collection[int], forget: Calla
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = '2s'")
-                cursor.execute(f"DROP TABLE {tables[number]}")
+                cursor.execute(f"DROP TABLE IF EXISTS {tables[number]}")  # another process may have been faster
                 forget(number)
             removed += 1
         except OperationalError:

@@ -5,7 +5,7 @@ Both give the same history, whatever order the facts came in.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,7 @@ from segmentation.engine.memberships import segment_name
 from segmentation.engine.resolve import Stays, compile_journey, evaluate
 from segmentation.engine.rules import JourneyRules, find_loop
 from segmentation.engine.steps import Int64s
+from segmentation.errors import ConflictError
 from segmentation.facts.segments import assessed_version
 from segmentation.facts.writing import COPY_HEADER, COPY_TRAILER
 from segmentation.models import Job, Segment, SegmentHistory
@@ -103,6 +104,22 @@ def bring_up_to_date(names: Iterable[str], progress: Progress = _silent) -> dict
     """
     _results, broken = _run(_steps(names, []), False, progress)
     return broken
+
+
+def refuse_broken_rules(segment: Segment, broken: Mapping[str, str]) -> None:
+    """Raise ConflictError when the rules of a segment cannot be used: its members are those of some day before.
+
+    broken: what `bring_up_to_date` returned.
+    """
+    if segment.key in broken:
+        raise ConflictError(
+            _("The rules of the segment “%(value)s” cannot be used: %(reason)s"),
+            code="broken_rules",
+            field="segment",
+            value=segment.key,
+            remedy=_("Put them in order in the editor of the segment."),
+            params={"reason": broken[segment.key]},
+        )
 
 
 def _run(

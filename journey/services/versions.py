@@ -19,6 +19,7 @@ from segmentation.errors import ProblemError
 from segmentation.selectors.dependencies import all_rules, loop_of
 from segmentation.services.keys import refuse_new_key
 from segmentation.services.users import Actor, author
+from segmentation.services.versions import locked_version
 
 
 @transaction.atomic
@@ -88,9 +89,9 @@ def save_draft(*, version: JourneyVersion, document: Mapping[str, Any], note: st
     """Replace the stages and rules of a draft by a document (see `version_document`).
 
     Raises RuleError naming the path of what is wrong, or JourneyError for a published version or rules that need
-    themselves; nothing is stored then.
+    themselves, ConflictError for a draft that was discarded meanwhile; nothing is stored then.
     """
-    version = JourneyVersion.objects.select_for_update().select_related("journey").get(pk=version.pk)
+    version = locked_version(version, "journey")
     _draft_only(version)
     rules = check_document(version, document)
     version.stages.all().delete()
@@ -146,9 +147,9 @@ def _terms(stage: StageRules) -> Iterator[tuple[str, Term]]:
 def publish_version(*, version: JourneyVersion, user: Actor = None) -> JourneyVersion:
     """Publish a draft: it never changes again, gets its own history, and is the one everybody sees once that is built.
 
-    Raises RuleError or JourneyError when its rules cannot be used.
+    Raises RuleError or JourneyError when its rules cannot be used, ConflictError when it was discarded meanwhile.
     """
-    version = JourneyVersion.objects.select_for_update().select_related("journey").get(pk=version.pk)
+    version = locked_version(version, "journey")
     _draft_only(version)
     check_document(version, version_document(version))
     version_rules(version)
@@ -162,6 +163,7 @@ def publish_version(*, version: JourneyVersion, user: Actor = None) -> JourneyVe
 
 @transaction.atomic
 def discard_draft(*, version: JourneyVersion) -> None:
-    """Remove a draft. Published versions cannot be removed."""
-    _draft_only(version)
-    version.delete()
+    """Remove a draft. Raises JourneyError for a published version, which is kept, and ConflictError for one gone."""
+    found = locked_version(version, "journey")
+    _draft_only(found)
+    found.delete()

@@ -67,7 +67,8 @@ class Matcher:
 
 
 def rough_patterns(keywords: Sequence[str]) -> list[str]:
-    """Texts of which at least one occurs, whatever the case, in everything a `Matcher` finds; for a first sieve.
+    """Texts of which at least one occurs in everything a `Matcher` finds, once compatibility forms of characters are
+    undone (NFKC) and whatever the case; for a first sieve.
 
     Each is the longest word of a keyword, as it is written and as it is encoded in an address.
     """

@@ -100,7 +100,8 @@ def _made_of_activities(
         cursor.execute(
             "WITH texts AS MATERIALIZED (SELECT DISTINCT campaign, content, url FROM scoring_activity"
             f" WHERE (campaign <> '' OR content <> '' OR url <> '') AND account_id {where})"
-            " SELECT campaign, content, url FROM texts WHERE (campaign || ' ' || content || ' ' || url) ~* %s",
+            " SELECT campaign, content, url FROM texts"
+            " WHERE normalize(campaign || ' ' || content || ' ' || url, NFKC) ~* %s",
             [*ids, pattern],
         )
         texts = cursor.fetchall()

@@ -5,8 +5,9 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext_lazy as _
 
-from segmentation.errors import ProblemError
+from segmentation.errors import InvalidValueError, ProblemError
 
 BAD_ARGUMENTS = 2
 
@@ -57,6 +58,18 @@ class ProductCommand(BaseCommand):
             raise CommandError(str(error), returncode=1) from error
         except BrokenPipeError:
             sys.stderr.close()
+        except OSError as error:
+            if error.filename is None:
+                raise
+            problem = InvalidValueError(
+                _("The file “%(value)s” cannot be opened: %(reason)s."),
+                code="unreadable",
+                field="file",
+                value=str(error.filename),
+                remedy=_("Check the path and the rights."),
+                params={"reason": error.strerror or error},
+            )
+            raise CommandError(str(problem), returncode=1) from problem
 
     def run(self, **options: Any) -> None:
         raise NotImplementedError

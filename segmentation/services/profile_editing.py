@@ -14,6 +14,7 @@ from segmentation.models import IcpItem, IcpProfile, IcpVersion
 from segmentation.models.icp import MOST_WEIGHT
 from segmentation.selectors.profiles import ITEM_DEFAULTS, items_of
 from segmentation.services.profiles import item_problems, refuse_published
+from segmentation.services.versions import locked_version
 
 MOST_ITEMS = 200
 _KEY = re.compile(r"[-a-zA-Z0-9_]{1,60}")
@@ -44,10 +45,10 @@ def save_profile_draft(
         note: what changed and why.
 
     Raises:
-        ConflictError: the version is published.
+        ConflictError: the version is published, or was discarded meanwhile.
         ProblemError: the first of `checklist_problems`; nothing is stored.
     """
-    version = IcpVersion.objects.select_for_update(of=("self",)).select_related("profile").get(pk=version.pk)
+    version = locked_version(version, "profile")
     refuse_published(version)
     if items is not None:
         problems = checklist_problems({"items": items})
@@ -63,8 +64,8 @@ def save_profile_draft(
 
 @transaction.atomic
 def discard_profile_draft(*, version: IcpVersion) -> None:
-    """Remove a draft; answers stay. Raises ConflictError for a published version, which is kept."""
-    found = IcpVersion.objects.select_for_update(of=("self",)).select_related("profile").get(pk=version.pk)
+    """Remove a draft; answers stay. Raises ConflictError for a published version, which is kept, and for one gone."""
+    found = locked_version(version, "profile")
     refuse_published(found)
     found.delete()
 

@@ -14,8 +14,10 @@ from segmentation.errors import ConflictError, InvalidValueError, NotFoundError,
 from segmentation.models import Account, IcpAnswer, IcpItem, IcpProfile, IcpVersion
 from segmentation.ready_made import ITEMS
 from segmentation.selectors.profiles import items_of, profile_document
+from segmentation.services.columns import checked_note
 from segmentation.services.keys import refuse_new_key
 from segmentation.services.users import Actor, author
+from segmentation.services.versions import locked_version
 
 
 @transaction.atomic
@@ -97,11 +99,11 @@ def publish_profile_version(*, version: IcpVersion, user: Actor = None) -> IcpVe
     """Publish a draft: it never changes again. Who asks assesses the accounts by it.
 
     Raises:
-        ConflictError: it is published already.
+        ConflictError: it is published already, or was discarded meanwhile.
         InvalidValueError: it has no items, or none that counts.
         RuleError: an item's rule cannot be used; the field names the item.
     """
-    version = IcpVersion.objects.select_for_update().select_related("profile").get(pk=version.pk)
+    version = locked_version(version, "profile")
     refuse_published(version)
     items = list(version.items.all())
     if not any(item.weight for item in items):
@@ -187,18 +189,7 @@ def record_answers(
             value=str(item),
             remedy=_("Correct the facts of the account, or change the item in a draft."),
         )
-    checked = _checked_value(item, value)
-    note = " ".join(note.split())
-    most: int = IcpAnswer._meta.get_field("note").max_length  # type: ignore[assignment]
-    if len(note) > most:
-        raise InvalidValueError(
-            _("The description has %(length)d characters."),
-            code="note_too_long",
-            field="note",
-            value=note,
-            remedy=_("Shorten it to %(most)d."),
-            params={"length": len(note), "most": most},
-        )
+    checked, note = _checked_value(item, value), checked_note(IcpAnswer, note)
     return IcpAnswer.objects.bulk_create(
         IcpAnswer(
             profile_id=version.profile_id,

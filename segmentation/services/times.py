@@ -11,8 +11,13 @@ from segmentation.errors import InvalidValueError
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
-def checked_past(at: dt.datetime | None, text: Any) -> dt.datetime:
+def checked_past(at: dt.datetime | None, text: Any, field: str = "at") -> dt.datetime:
     """Return when a change takes effect: now when nothing is given.
+
+    Args:
+        at: from when, or when it happened.
+        text: what is said of a time that cannot be used, with its place for the value.
+        field: what the time is called.
 
     Raises:
         InvalidValueError: the time has no zone, lies in the future or before 1990; says so with the text.
@@ -24,7 +29,7 @@ def checked_past(at: dt.datetime | None, text: Any) -> dt.datetime:
         raise InvalidValueError(
             text,
             code="time_not_usable",
-            field="at",
+            field=field,
             value=f"{at:%Y-%m-%d %H:%M}",
             remedy=_("Give a time from 1990 on that is not in the future."),
         )

@@ -96,6 +96,7 @@ class TestChanges:
             ({}, "empty_change"),
             ({"amount": 5, "occurred_at": dt.datetime(1989, 1, 1, tzinfo=dt.UTC)}, "time_not_usable"),
             ({"amount": 5, "occurred_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}, "time_not_usable"),
+            ({"amount": 5, "occurred_at": dt.datetime(2024, 1, 1)}, "time_not_usable"),  # noqa: DTZ001 - of no zone
         ],
     )
     def test_the_service_refuses_what_cannot_be(self, deal, given, code):

@@ -11,11 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from journey.admin.rules_editor import basis_of, without_refs
+from journey.errors import JourneyError
 from journey.models import Journey, JourneyVersion
 from journey.selectors.comparisons import comparison
 from journey.selectors.versions import published_version, version_document
 from journey.services.replay import replay
-from journey.services.versions import create_draft, publish_version, save_draft
+from journey.services.versions import create_draft, discard_draft, publish_version, save_draft
+from segmentation.errors import ConflictError
 from segmentation.models import Job
 from tests.journey import worlds
 
@@ -26,6 +28,21 @@ pytestmark = pytest.mark.django_db
 def standard():
     worlds.install()
     return Journey.objects.get(key="standard")
+
+
+def test_a_draft_that_somebody_else_published_or_discarded_meanwhile(standard):
+    """Each of two people has the version as it was when the page was opened."""
+    mine, theirs = create_draft(journey=standard), JourneyVersion.objects.get(state="draft")
+    publish_version(version=theirs)
+    with pytest.raises(JourneyError, match="is published and never changes"):
+        discard_draft(version=mine)
+    assert JourneyVersion.objects.get(pk=mine.pk).stages.exists()
+    mine, theirs = create_draft(journey=standard), JourneyVersion.objects.get(state="draft")
+    discard_draft(version=theirs)
+    for verb, more in ((discard_draft, {}), (publish_version, {}), (save_draft, {"document": {}})):
+        with pytest.raises(ConflictError, match="was discarded meanwhile") as found:
+            verb(version=mine, **more)
+        assert found.value.code == "version_gone"
 
 
 def version_page(version, name):

@@ -192,12 +192,13 @@ def test_activities_with_a_keyword_are_signals_as_soon_as_the_topic_says_so():
     worlds.install()
     acme, other = account(), account()
     activity(acme, "page_view", 10, content="Zero trust in ten steps")
-    activity(acme, "page_view", 11, url="https://us.example/zero-trust?x=1")
+    activity(acme, "page_view", 11, content="Ｚｅｒｏ　Ｔｒｕｓｔ入门")  # as wide as Chinese characters
+    activity(acme, "page_view", 12, url="https://us.example/zero-trust?x=1")
     activity(other, "page_view", 11, content="Trust zero")
     security = topic("security", "zero trust")
     segment("keen", term("intent", times=2, window_days=30, origin="own"))
     update_memberships()
-    assert [(row[0], row[2], row[3]) for row in periods("keen")] == [(acme.pk, day(11), day(40))]
+    assert [(row[0], row[2], row[3]) for row in periods("keen")] == [(acme.pk, day(11), day(41))]
     save_topic(topic=security, match_activities=False)
     update_memberships()
     assert periods("keen") == []

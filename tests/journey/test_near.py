@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
@@ -90,6 +91,10 @@ def test_the_command_gives_json_csv_and_a_sentence_for_a_wrong_stage(world):
     found = json.loads(out.getvalue())
     assert [row["name"] for row in found["accounts"]] == ["Near", "Half", "Far"]
     assert {"criterion", "held", "found", "missing", "gap"} <= set(found["accounts"][0]["missing"][0])
+    table = io.StringIO()
+    call_command("near", "--journey", "standard", "--stage", "mqa", "--as-of", "2025-01-21", "--csv", stdout=table)
+    assert len(table.getvalue().splitlines()) == 4
+    assert LogEntry.objects.get().change_message.startswith("Exported: standard-near.csv, 3 rows. By a command")
     with pytest.raises(CommandError, match="Did you mean “mqa”"):
         call_command("near", "--journey", "standard", "--stage", "mqaa")
     with pytest.raises(CommandError, match="Nobody can be near the stage “none”"):

@@ -369,12 +369,12 @@ def test_an_account_that_is_merged_while_it_is_decided_about_is_refused(tal, mer
     [membership] = add_accounts(target_list=tal, accounts=[one], note="x")
     [request] = propose_disqualification(target_list=tal, accounts=[one], note="x")
     merged_meanwhile(other, one)
-    with pytest.raises(MembershipConflictError, match="Other.*changed meanwhile") as found:
+    with pytest.raises(MembershipConflictError, match=r"Other.*changed meanwhile") as found:
         remove_members(memberships=[membership], note="x")
     assert found.value.code == "state_changed"
     third = company("Third")
     merged_meanwhile(third, one)
-    with pytest.raises(MembershipConflictError, match="Third.*changed meanwhile"):
+    with pytest.raises(MembershipConflictError, match=r"Third.*changed meanwhile"):
         review_disqualifications(requests=[request], accept=True)
     assert ListMembership.objects.get().state == "active"
 

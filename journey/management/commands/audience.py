@@ -1,7 +1,8 @@
 """The accounts of an audience, or the people in them, as a CSV file for advertising and mail tools."""
 
+import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
@@ -9,11 +10,12 @@ from django.utils.translation import gettext as _t
 
 from journey.ready_made_audiences import install_audiences
 from journey.selectors.audiences import EMAILS, LEVELS, audience_export
-from journey.services.replay import bring_up_to_date
+from journey.services.replay import bring_up_to_date, refuse_broken_rules
 from segmentation.engine.memberships import segment_name
 from segmentation.management.base import ProductCommand
 from segmentation.models import Segment
 from segmentation.selectors.segments import find_segment, of_purpose
+from segmentation.services.exports import record_export
 
 
 class Command(ProductCommand):
@@ -40,10 +42,13 @@ class Command(ProductCommand):
             return
         segment = find_segment(options["key"])
         asked = audience_export(segment, level=options["level"], emails=options["emails"])
-        bring_up_to_date([segment_name(segment.key)])
+        refuse_broken_rules(segment, bring_up_to_date([segment_name(segment.key)]))
+        text = io.StringIO(newline="")
+        number = asked.write(text, timezone.now())
+        # Noted before anything leaves: whoever reads may stop after the first lines.
+        record_export(user=None, of=segment, file=asked.file_name, rows=number)
         if options["output"] is None:
-            asked.write(self.stdout._out, timezone.now())
+            cast(IO[str], self.stdout._out).write(text.getvalue())  # line ends as they are
             return
-        with Path(options["output"]).open("w", encoding="utf-8", newline="") as out:
-            number = asked.write(out, timezone.now())
+        Path(options["output"]).write_text(text.getvalue(), encoding="utf-8", newline="")
         self.stderr.write(_t("%(number)s rows in %(file)s") % {"number": number, "file": options["output"]})

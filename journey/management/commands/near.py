@@ -14,6 +14,7 @@ from journey.selectors.funnel_tables import csv_text
 from journey.selectors.journeys import find_journey
 from journey.selectors.near import NearMisses, near_misses, near_query
 from segmentation.management.base import ProductCommand
+from segmentation.services.exports import record_export
 
 
 class Command(ProductCommand):
@@ -43,6 +44,8 @@ class Command(ProductCommand):
         if options["json"]:
             self.print_json(found.as_dict())
         elif options["csv"]:
+            journey = query.version.journey
+            record_export(user=None, of=journey, file=f"{journey.key}-near.csv", rows=len(found.entities))
             self.stdout.write(csv_text(found.rows()), ending="")
         else:
             # What is under the wrapper: that one ends every write with a line break.

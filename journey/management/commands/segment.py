@@ -14,9 +14,9 @@ from journey.instants import past_instant
 from journey.segment_examples import install_examples
 from journey.selectors.journeys import find_entity
 from journey.selectors.segments import explain_membership, members, sizes_at
-from journey.services.replay import bring_up_to_date
+from journey.services.replay import bring_up_to_date, refuse_broken_rules
 from segmentation.engine.memberships import segment_name
-from segmentation.errors import ConflictError, InvalidValueError
+from segmentation.errors import InvalidValueError
 from segmentation.management.base import ProductCommand
 from segmentation.models import Segment
 from segmentation.selectors.segments import find_segment, segment_tree
@@ -56,16 +56,9 @@ class Command(ProductCommand):
             )
         segment = find_segment(options["key"]) if options["key"] else None
         keys = [segment.key] if segment else list(Segment.objects.values_list("key", flat=True))
-        broken = bring_up_to_date(map(segment_name, keys)).get(segment.key if segment else "")
-        if broken:
-            raise ConflictError(
-                _("The rules of “%(value)s” cannot be used: %(reason)s"),
-                code="broken_rules",
-                field="segment",
-                value=options["key"],
-                remedy=_("Put them in order in the admin."),
-                params={"reason": broken},
-            )
+        broken = bring_up_to_date(map(segment_name, keys))
+        if segment:
+            refuse_broken_rules(segment, broken)
         found: Any
         text: Any
         if segment is None:

@@ -36,7 +36,7 @@ from journey.selectors.lookalikes import (
 from journey.selectors.segment_evidence import criteria_held, segment_terms
 from journey.selectors.stages import stays_at
 from journey.selectors.suggestions import RECENT_DAYS, Kind, State, never_suggested, not_compared, taken_off
-from journey.services.replay import bring_up_to_date
+from journey.services.replay import bring_up_to_date, refuse_broken_rules
 from scoring.selectors.engagement import Engagement, recent_engagement
 from segmentation.engine.lookalike import (
     FOLDS,
@@ -209,15 +209,8 @@ def _prepare(source: SuggestionSource, progress: Progress) -> None:
     if source.kind == Kind.BEHAVIOUR and source.segment:
         names.append(segment_name(source.segment.key))
     broken = bring_up_to_date(names, progress=lambda share, step: progress(0.4 * share, step))
-    if source.segment and source.segment.key in broken:
-        raise ConflictError(
-            _("The rules of the segment “%(value)s” cannot be used: %(reason)s"),
-            code="broken_rules",
-            field="segment",
-            value=source.segment.key,
-            remedy=_("Put them in order in the editor of the segment."),
-            params={"reason": broken[source.segment.key]},
-        )
+    if source.segment:
+        refuse_broken_rules(source.segment, broken)
 
 
 # --- Look like customers -------------------------------------------------------------------------------------------
