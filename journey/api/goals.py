@@ -20,7 +20,6 @@ from journey.selectors.goals import all_goals, goal_reports
 from journey.services.goals import FIXED, change_goal, create_goal, delete_goal, review_goal
 from segmentation.api.bodies import BodySerializer, KeyField, WholeNumber, Words
 from segmentation.api.errors import Problem
-from segmentation.api.etags import check_unchanged, etag_of
 from segmentation.api.filters import make_filterset
 from segmentation.api.idempotency import once
 from segmentation.api.serializers import ShownSerializer
@@ -205,11 +204,8 @@ class SegmentGoalViewSet(SettingsViewSet):
             return create_goal(user=self.request.user, **values)
         return change_goal(goal=instance, **values)
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        goal = self.get_object()
-        check_unchanged(request, etag_of(self.get_serializer(goal).data))
-        delete_goal(goal=goal)
-        return Response(status=204)
+    def remove(self, instance: SegmentGoal) -> None:
+        delete_goal(goal=instance)
 
     @extend_schema(parameters=[AS_OF])
     @action(detail=True)

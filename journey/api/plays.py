@@ -128,9 +128,8 @@ class PlayViewSet(SettingsViewSet):
     def store(self, values: dict[str, Any], instance: Any = None) -> Play:
         return save_play(play=instance, **values)
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        delete_play(play=self.get_object())
-        return Response(status=204)
+    def remove(self, instance: Play) -> None:
+        delete_play(play=instance)
 
     @action(detail=True)
     def figures(self, request: Request, key: str) -> Response:

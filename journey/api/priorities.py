@@ -4,12 +4,9 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from journey.selectors.priorities import CONSIDERATIONS
 from segmentation.api.bodies import BodySerializer, KeyField, WholeNumber, Words
-from segmentation.api.etags import check_unchanged, etag_of
 from segmentation.api.filters import make_filterset
 from segmentation.api.serializers import ShownSerializer
 from segmentation.api.settings import SettingsViewSet
@@ -54,8 +51,5 @@ class PriorityAnswerViewSet(SettingsViewSet):
             values = present | values
         return answer_consideration(**values, known=CONSIDERATIONS, user=self.request.user)
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        answer = self.get_object()
-        check_unchanged(request, etag_of(self.get_serializer(answer).data))
-        withdraw_answer(answer=answer)
-        return Response(status=204)
+    def remove(self, instance: PriorityAnswer) -> None:
+        withdraw_answer(answer=instance)

@@ -257,9 +257,8 @@ class SegmentViewSet(SettingsViewSet):
             )
         return change_details(segment=instance, **details)
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        delete_segment(key=self.get_object().key)
-        return Response(status=204)
+    def remove(self, instance: Segment) -> None:
+        delete_segment(key=instance.key)
 
     @extend_schema(
         parameters=[

@@ -79,9 +79,8 @@ class IntentTopicViewSet(SettingsViewSet):
     def store(self, values: dict[str, Any], instance: Any = None) -> IntentTopic:
         return save_topic(topic=instance, **values)
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        delete_topic(topic=self.get_object())
-        return Response(status=204)
+    def remove(self, instance: IntentTopic) -> None:
+        delete_topic(topic=instance)
 
 
 class IntentSignalSerializer(FactSerializer):

@@ -32,6 +32,10 @@ class SettingsViewSet(ListMixin, StrictViewSet):
         """Store what was given by the service that does it; returns the row."""
         raise NotImplementedError
 
+    def remove(self, instance: Any) -> None:
+        """Delete a row; subclasses name the service that knows what follows from it."""
+        instance.delete()
+
     def shown(self, instance: Any) -> Any:
         """Return a row as it is shown, read again."""
         return self.get_serializer(self.get_queryset().get(pk=instance.pk)).data
@@ -75,7 +79,7 @@ class SettingsViewSet(ListMixin, StrictViewSet):
         with transaction.atomic():
             instance = self._locked()
             check_unchanged(request, etag_of(self.get_serializer(instance).data))
-            instance.delete()
+            self.remove(instance)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _locked(self) -> Any:

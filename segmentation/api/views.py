@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, get_resolver, get_script_prefix, resolve
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -206,30 +206,10 @@ def _endpoints(request: Request) -> tuple[str, list[str]]:
         if request.resolver_match
         else "/"
     )
-    words = [
-        "accounts",
-        "contacts",
-        "target-lists",
-        "list-memberships",
-        "disqualification-requests",
-        "membership-reasons",
-        "sales-quotas",
-        "duplicates",
-        "merges",
-        "matches",
-        "account-groups",
-        "profiles",
-        "profile-versions",
-        "profile-answers",
-        "assessments",
-        "suggestions",
-        "suggestion-sources",
-        "lookalike-models",
-        "activities",
-        "opportunities",
-        "opportunity-changes",
-        "activity-types",
-        "crm-stages",
-        "journeys",
-    ]
-    return root, [*words, "auth", "problems", "schema", "docs"]
+    below = root.removeprefix(get_script_prefix())
+    known = get_resolver().reverse_dict
+    addresses = (
+        address for name in known for possibilities, *_rest in known.getlist(name) for address, _names in possibilities
+    )
+    words = {address.removeprefix(below).split("/")[0] for address in addresses if address.startswith(below)}
+    return root, sorted(word for word in words if word and "%" not in word)

@@ -36,7 +36,10 @@ def test_a_segment_is_made_read_changed_and_removed(api):
     assert [row["note"] for row in api.get("segments/north/versions/").json()] == ["moved", ""]
     assert api.post("segments/north/review/", {"answers": {"growing": True}}).status_code == 201
     assert api.get("segments/health/").json()["segments"][0]["size"] == 1
-    assert api.delete("segments/north/").status_code == 204
+    seen = api.get("segments/north/")["ETag"]
+    assert api.patch("segments/north/", {"name": "Nord"}).status_code == 200
+    assert api.delete("segments/north/", If_Match=seen).status_code == 412  # changed since it was read
+    assert api.delete("segments/north/", If_Match=api.get("segments/north/")["ETag"]).status_code == 204
     assert not Segment.objects.exists()
 
 

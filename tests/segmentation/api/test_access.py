@@ -198,6 +198,11 @@ def test_an_address_that_is_nearly_right_says_so(api):
     assert "/api/v1/accounts/" in check_problem(api.get("acounts/"))["detail"]
 
 
+@pytest.mark.parametrize(("wrong", "meant"), [("segmnts", "segments"), ("list-review", "list-reviews")])
+def test_an_address_that_does_not_exist_names_the_one_that_was_probably_meant(api, wrong, meant):
+    assert api.get(f"{wrong}/").json()["detail"].endswith(f"Did you mean /api/v1/{meant}/?")
+
+
 def test_a_missing_slash_is_mended_for_reading(api):
     answer = api.get("accounts?page_size=1")
     assert (answer.status_code, answer["Location"]) == (302, "/api/v1/accounts/?page_size=1")
