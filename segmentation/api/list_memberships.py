@@ -167,11 +167,14 @@ def asking_team(given: SalesTeam | None, user: Any) -> SalesTeam | None:
     """Return the team somebody asks for: the one given, else the only one a rep belongs to.
 
     Raises:
-        ValidationError: a rep of several teams did not say for which.
+        ValidationError: a rep of several teams did not say for which, or a rep belongs to none.
     """
     if given is not None or not is_limited(user):
         return given
     teams = own_team_rows(user)
+    if not teams:
+        text = _("You are a member of no sales team. Ask an ABM manager to make you one.")
+        raise serializers.ValidationError({"team": [text]}, code="no_team")
     if len(teams) != 1:
         raise serializers.ValidationError({"team": [_("Say for which of your sales teams.")]}, code="required")
     return teams[0]

@@ -248,6 +248,8 @@ def test_a_request_to_disqualify_is_withdrawn_by_who_asked(tal, north, acme):
     refused(Api(rep).post("disqualification-requests/withdraw/", body), 409, "decided_already", "request")
     assert rows(end_at=None) == [("Acme", "active", True)]
     assert Api(rep).post("disqualification-requests/", ask).status_code == 201
+    stranger = Api(make_user("stranger", OWN_TEAMS, *ASKS))
+    refused(stranger.post("disqualification-requests/", ask), 400, "no_team", "team")
 
 
 def test_a_review_of_a_list_is_recorded_and_starts_the_next_round(api, tal):
