@@ -2,10 +2,11 @@
 
 import json
 import sys
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext_lazy as _
+from rich.console import Console
 
 from segmentation.errors import InvalidValueError, ProblemError
 
@@ -24,6 +25,11 @@ class ProductCommand(BaseCommand):
         """Print the document --json asks for."""
         self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         self._is_told = True
+
+    def console(self, width: int) -> Console:
+        """Where tables are printed. Names are shown as they are: what looks like mark-up in one is none."""
+        # What is under the wrapper: that one ends every write with a line break.
+        return Console(file=cast(IO[str], self.stdout._out), width=width, markup=False)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         # Django gives every command a --version of its own; here it may name a version of a journey.

@@ -1,10 +1,9 @@
 """How the goals of segments stand, now or at any date."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _t
-from rich.console import Console
 from rich.table import Table
 
 from journey.instants import past_instant
@@ -32,8 +31,7 @@ class Command(ProductCommand):
         elif not reports:
             self.stdout.write(_t("There are no goals. Set one in the admin or over the API."))
         else:
-            # What is under the wrapper: that one ends every write with a line break.
-            Console(file=cast(IO[str], self.stdout._out), width=130).print(_table(reports))
+            self.console(130).print(_table(reports))
 
 
 def _table(reports: list[GoalReport]) -> Table:

@@ -1,12 +1,12 @@
 """The nested markets: how large each is and was."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _t
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from journey.instants import past_instant
 from journey.selectors.funnel_tables import csv_text
@@ -36,14 +36,14 @@ class Command(ProductCommand):
         elif options["csv"]:
             self.stdout.write(csv_text(report.rows()), ending="")
         else:
-            Console(file=cast(IO[str], self.stdout._out), width=150).print(_table(report))
+            self.console(150).print(_table(report))
 
 
 def _table(report: MarketReport) -> Table:
     table = Table(caption=_t("+ n: beside, they pass the test outside the market before."), caption_justify="left")
     table.add_column(_t("End of"))
     for market in report.markets:
-        table.add_column(f"[{market.level.color}]■[/] {market.level}", justify="right")
+        table.add_column(Text.assemble(("■", market.level.color), f" {market.level}"), justify="right")
     for place, moment in enumerate(report.query.instants):
         cells = [
             "–" if size is None else f"{size:,}" + (f" (+ {beside:,})" if beside else "")

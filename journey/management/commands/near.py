@@ -1,6 +1,6 @@
 """Who is near the next stage, and what is missing."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import floatformat
@@ -48,8 +48,7 @@ class Command(ProductCommand):
             record_export(user=None, of=journey, file=f"{journey.key}-near.csv", rows=len(found.entities))
             self.stdout.write(csv_text(found.rows()), ending="")
         else:
-            # What is under the wrapper: that one ends every write with a line break.
-            show(found, Console(file=cast(IO[str], self.stdout._out), width=150))
+            show(found, self.console(150))
 
 
 def show(found: NearMisses, console: Console) -> None:

@@ -1,11 +1,10 @@
 """How each segment fares against the rest."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import floatformat
 from django.utils.translation import gettext as _t
-from rich.console import Console
 from rich.table import Table
 
 from journey.instants import parse_instant, past_instant
@@ -53,7 +52,7 @@ class Command(ProductCommand):
         elif options["csv"]:
             self.stdout.write(csv_text(report.flat()), ending="")
         else:
-            console = Console(file=cast(IO[str], self.stdout._out), width=150)
+            console = self.console(150)
             console.print(_table(report))
             for note in report.notes:
                 console.print(f"! {note.text}", style="yellow")

@@ -1,10 +1,9 @@
 """Which segment to work first, and why."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _t
-from rich.console import Console
 from rich.table import Table
 
 from journey.selectors.priorities import CONSIDERATIONS, segment_ranking
@@ -35,5 +34,4 @@ class Command(ProductCommand):
             points = "–" if row.priority.points is None else f"{row.priority.points:.0f}"
             parts = ["?" if one.points is None else f"{one.points:.1f}" for one in row.judged.values()]
             table.add_row(str(row.rank or "–"), row.path, points, *parts)
-        # What is under the wrapper: that one ends every write with a line break.
-        Console(file=cast(IO[str], self.stdout._out), width=140).print(table)
+        self.console(140).print(table)

@@ -1,13 +1,12 @@
 """Who is in a segment, now or at any moment, and why."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from rich.console import Console
 from rich.table import Table
 
 from journey.instants import past_instant
@@ -75,8 +74,7 @@ class Command(ProductCommand):
         elif isinstance(text, str):
             self.stdout.write(text)
         else:
-            # What is under the wrapper: that one ends every write with a line break.
-            Console(file=cast(IO[str], self.stdout._out), width=110).print(text)
+            self.console(110).print(text)
 
 
 def _one(segment: Segment, as_of: Any) -> tuple[dict[str, Any], Any]:

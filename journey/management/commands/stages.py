@@ -1,14 +1,14 @@
 """Accounts per stage at a moment."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from journey.errors import JourneyError
 from journey.instants import past_instant
@@ -55,6 +55,5 @@ class Command(ProductCommand):
         for row in rows:
             share = "–" if row["share"] is None else f"{floatformat(100 * row['share'], 1)} %"
             bar = "█" * round(30 * row["accounts"] / most) or ("▏" if row["accounts"] else "")
-            table.add_row(row["name"], f"{row['accounts']:,}", share, f"[{row['color']}]{bar}[/]")
-        # What is under the wrapper: that one ends every write with a line break.
-        Console(file=cast(IO[str], self.stdout._out), width=100).print(table)
+            table.add_row(row["name"], f"{row['accounts']:,}", share, Text(bar, row["color"]))
+        self.console(100).print(table)

@@ -1,11 +1,10 @@
 """Looking for accounts that look like customers or show interest."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _t
-from rich.console import Console
 from rich.table import Table
 
 from journey.models import Suggestion, SuggestionSource
@@ -67,8 +66,7 @@ class Command(ProductCommand):
             table.add_column(head)
         for row in rows:
             table.add_row(str(row["place"]), row["name"], row["external_id"] or "–", row["why"])
-        # What is under the wrapper: that one ends every write with a line break.
-        Console(file=cast(IO[str], self.stdout._out), width=110).print(table)
+        self.console(110).print(table)
 
 
 def _first(result: SourceResult, most: int) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Target account lists from the command line."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
@@ -9,7 +9,6 @@ from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from rich.console import Console
 from rich.table import Table
 
 from journey.errors import JourneyError
@@ -214,8 +213,7 @@ class Command(ProductCommand):
         self._print(table)
 
     def _print(self, table: Table) -> None:
-        # What is under the wrapper: that one ends every write with a line break.
-        Console(file=cast(IO[str], self.stdout._out), width=120).print(table)
+        self.console(120).print(table)
 
 
 def _account(words: str) -> Account:
