@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 
+FARTHEST = dt.timedelta(days=366)  # into the future, for the end of a range
+
 
 def parse_instant(text: str | None, field: str) -> dt.datetime:
     """An instant from ISO text: a date is 00:00 of that day in the site's time zone, a time without zone is in it too.
@@ -58,6 +60,18 @@ def _future(field: str, text: str | None) -> JourneyError:
         value=text,
         remedy=_("Facts are known up to now; give an earlier moment."),
     )
+
+
+def refuse_far_end(end: dt.datetime, field: str = "end") -> None:
+    """Raise JourneyError for a range that ends more than a year from now. field: what its end is called."""
+    if end - timezone.now() > FARTHEST:
+        raise JourneyError(
+            _("The range ends too far in the future: %(value)s."),
+            code="far_future",
+            field=field,
+            value=end.isoformat(),
+            remedy=_("Nothing is known of it; end the range within a year from now."),
+        )
 
 
 def refuse_empty_range(start: dt.datetime, end: dt.datetime, field: str = "end") -> None:

@@ -18,7 +18,7 @@ from journey.models import Journey
 from journey.selectors import funnel_charts as charts
 from journey.selectors.funnel import FunnelQuery, funnel, funnel_query
 from journey.selectors.funnel_compare import COMPARED, With, both_rows, compared_query
-from journey.selectors.funnel_query import REACHED_DAYS, parse_where
+from journey.selectors.funnel_query import MOST_GROUPS, REACHED_DAYS, parse_where
 from journey.selectors.funnel_tables import funnel_rows
 from journey.selectors.journeys import find_journey
 from journey.selectors.lists import LIST_MODES
@@ -205,7 +205,7 @@ class FunnelActions:
         "near": ("stage", "at", "most", *_FILTERS, "known_at", "version", "format"),
     }
 
-    def funnel_question(self, request: Request, key: str) -> FunnelQuery:
+    def funnel_question(self, request: Request, key: str, most_groups: int = MOST_GROUPS) -> FunnelQuery:
         """The question in the address. Raises Problem, ValidationError and JourneyError for what cannot be used."""
         journey = self._readable(request, key)
         given = request.query_params
@@ -220,13 +220,13 @@ class FunnelActions:
             end=end,
             as_of=asked_moment(request, "as_of"),
             known_at=asked_moment(request, "known_at"),
-            horizon_days=_numbers(given["horizon"], "horizon")[0] if "horizon" in given else None,
+            horizon_days=_number(given["horizon"], "horizon") if "horizon" in given else None,
             to=given.get("to"),
             by=[name.strip() for name in given.get("by", "").split(",") if name.strip()],
             **self._filters(request),
             version=self._asked_version(journey),  # type: ignore[attr-defined]
             reached_days=days,
-            most_groups=_whole(given.get("groups", "50"), "groups"),
+            most_groups=_whole(given["groups"], "groups") if "groups" in given else most_groups,
         )
 
     def _filters(self, request: Request) -> dict[str, Any]:
@@ -258,9 +258,11 @@ class FunnelActions:
         )
         return compared_query(query, other)
 
-    def _chart(self, request: Request, key: str, ask: Callable[[FunnelQuery], Any]) -> Any:
+    def _chart(
+        self, request: Request, key: str, ask: Callable[[FunnelQuery], Any], most_groups: int = MOST_GROUPS
+    ) -> Any:
         """What a chart shows; compared with another question the rows of both, told apart by `question`."""
-        query = self.funnel_question(request, key)
+        query = self.funnel_question(request, key, most_groups)
         other = self._compared(request, query)
         found, before = ask(query), None if other is None else ask(other)
 
@@ -376,7 +378,10 @@ class FunnelActions:
         parameters=[
             *QUESTION,
             *COMPARISON,
-            *BREAKDOWN[:2],
+            BREAKDOWN[0],
+            _parameter(
+                "groups", {"type": "integer", "minimum": 1}, _("How many cells there may be; 400 when left out.")
+            ),
             STAGE,
             _parameter("measure", {"type": "string", "enum": list(charts.MEASURES)}, _("Conversion when left out.")),
         ],
@@ -385,7 +390,9 @@ class FunnelActions:
     @action(detail=True, url_path="funnel/heat-map")
     def funnel_heat_map(self, request: Request, key: str) -> Any:
         stage, measure = self._stage(request), request.query_params.get("measure", "conversion")
-        return self._chart(request, key, lambda query: charts.heat_map(funnel(query), stage, measure))
+        return self._chart(
+            request, key, lambda query: charts.heat_map(funnel(query), stage, measure), charts.MOST_GROUPS
+        )
 
     @extend_schema(
         tags=["journeys"],
@@ -428,8 +435,12 @@ class FunnelActions:
 
 
 def _numbers(text: str, name: str) -> list[float]:
+    return [_number(part, name) for part in text.split(",")]
+
+
+def _number(text: str, name: str) -> float:
     try:
-        return [float(part) for part in text.split(",")]
+        return float(text)
     except ValueError:
         raise ValidationError({name: [_t("This is no number of days.")]}, code="not_a_number") from None
 

@@ -49,7 +49,7 @@ class Dimension:
     longer to read than an answer may, and so is read together with the history instead of when it is first asked for.
     reads_segments: it rests on memberships, which are themselves derived. grouped: the values that make groups of their
     own; others serve as filters only. without: what people read where there is no value. named: what they read for
-    values, by value.
+    values, by value. ordered: values whose order is neither that of numbers nor that of letters.
     """
 
     key: str
@@ -61,6 +61,15 @@ class Dimension:
     grouped: Callable[[], Collection[Any]] | None = None
     without: Any = NOT_KNOWN
     named: Callable[[], Mapping[str, str]] | None = None
+    ordered: tuple[Any, ...] = ()
+
+    def rank(self, value: Any) -> tuple[int, float, str]:
+        """What values are put in order by: their own order, numbers by size, texts by letter; None comes last."""
+        if value is None:
+            return 3, 0, ""
+        if value in self.ordered:
+            return 0, self.ordered.index(value), ""
+        return (1, value, "") if isinstance(value, int | float) else (2, 0, str(value))
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ def _field(source: Source, key: str) -> DatedField:
 
 
 def band(value: Any, limits: Sequence[int]) -> str | None:
-    """The band a number lies in, in words: “50-249”, “5,000+”."""
+    """The band a number lies in, in words: “50 - < 250”, “5,000+”."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     low = max((limit for limit in limits if limit <= value), default=None)
@@ -175,13 +184,14 @@ def band(value: Any, limits: Sequence[int]) -> str | None:
 
 
 def _banded(key: str, field: str, label: Any, limits: Sequence[int]) -> Dimension:
+    order = tuple(band(value, limits) for value in (limits[0] - 1, *limits))
+
     def read(source: Source) -> DatedField:
         found = _field(source, field)
         names = [band(value, limits) for value in found.values]
-        order = [band(value, limits) for value in (limits[0] - 1, *limits)]
         number = np.array([-1 if name is None else order.index(name) for name in names] + [-1], dtype=np.int32)
         return DatedField(
-            values=tuple(order),
+            values=order,
             initial=number[found.initial],
             known_from=found.known_from,
             rows=found.rows,
@@ -189,7 +199,7 @@ def _banded(key: str, field: str, label: Any, limits: Sequence[int]) -> Dimensio
             code=number[found.code],
         )
 
-    return Dimension(key, label, read)
+    return Dimension(key, label, read, ordered=order)
 
 
 _FIRST = """

@@ -27,6 +27,7 @@ from segmentation.models import Account, Contact
 GRANULARITIES = ("auto", "day", "week", "month")
 MONTH = 30 * DAY  # as everywhere: a month of a figure is 30 days
 MOST_POINTS = 500  # of a curve; a screen shows no more
+MOST_GROUPS = 400  # of a heat map, where a group is a cell
 MEASURES = ("volume", "now", "conversion", "median_days", "pipeline", "revenue")
 _MODELS: dict[str, Any] = {"account": Account, "contact": Contact, "opportunity": Opportunity}
 
@@ -197,13 +198,11 @@ def cohort_triangle(query: FunnelQuery, stage: str, months: int = 12) -> Triangl
     chosen = select(query)
     table = chosen.data.table
     edges = period_edges(query.start, query.end, "month")
-    instants = np.array([instant_of(edge) for edge in edges], dtype=np.int64)
     # The last cohort is complete with the range, not with its month.
-    ripe = np.minimum(instants, chosen.question.end)
+    instants = np.minimum(np.array([instant_of(edge) for edge in edges], dtype=np.int64), chosen.question.end)
     ages = np.arange(1, months + 1, dtype=np.int64) * MONTH
     rows = chosen.rows[table.stage[chosen.rows] == number_of]
     found = cohorts(table, chosen.followed, rows, instants, ages, chosen.question.as_of)
-    mature = ripe[1:, None] + ages[None, :] <= chosen.question.as_of
     cells = []
     for p, begin in enumerate(edges[:-1]):
         n = int(found.n[p])
@@ -215,7 +214,7 @@ def cohort_triangle(query: FunnelQuery, stage: str, months: int = 12) -> Triangl
                     n=n,
                     months=k + 1,
                     converted=int(found.converted[p, k]),
-                    rate=share if mature[p, k] else None,
+                    rate=share if found.mature[p, k] else None,
                     so_far=share,
                 )
             )
@@ -265,7 +264,6 @@ def survival_curve(query: FunnelQuery, stage: str) -> Curve:
     if not len(values):
         return Curve(stage, 0, None, [])
     course = curve(values)
-    half = np.flatnonzero(course.survival <= 0.5)
     every = np.unique(np.linspace(0, len(course.time) - 1, min(len(course.time), MOST_POINTS)).round().astype(int))
     points = [
         CurvePoint(
@@ -280,7 +278,7 @@ def survival_curve(query: FunnelQuery, stage: str) -> Curve:
         )
         for k in every
     ]
-    return Curve(stage, len(values), float(course.time[half[0]] / DAY) if len(half) else None, points)
+    return Curve(stage, len(values), None if course.median < 0 else course.median / DAY, points)
 
 
 # --- Who is stuck ----------------------------------------------------------------------------------------------------
@@ -464,7 +462,8 @@ def heat_map(report: FunnelReport, stage: str, measure: str = "conversion") -> H
     find_stage(report.query.stages, stage, "stage")
     groups = [group for group in report.groups if not group.is_rest]
     down = list(dict.fromkeys(group.labels[0] for group in groups))
-    across = list(dict.fromkeys(group.labels[1] for group in sorted(groups, key=_second)))
+    second = report.query.by[1]
+    across = list(dict.fromkeys(group.labels[1] for group in sorted(groups, key=lambda g: second.rank(g.values[1]))))
     cells: list[list[float | None]] = [[None for _column in across] for _row in down]
     n = [[0 for _column in across] for _row in down]
     for group in groups:
@@ -480,11 +479,6 @@ def heat_map(report: FunnelReport, stage: str, measure: str = "conversion") -> H
         cells[down.index(group.labels[0])][across.index(group.labels[1])] = value
         n[down.index(group.labels[0])][across.index(group.labels[1])] = count
     return HeatMap(stage, measure, across, down, cells, n)
-
-
-def _second(group: Any) -> Any:
-    value = group.values[1]
-    return (value is None, isinstance(value, str), value if isinstance(value, int | float) else str(value))
 
 
 def _stage_number(query: FunnelQuery, key: str) -> int:

@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from journey.errors import JourneyError
 from journey.facts.stays import funnel_order
-from journey.instants import refuse_empty_range
+from journey.instants import refuse_empty_range, refuse_far_end
 from journey.models import JourneyVersion, Stage
 from journey.selectors.funnel_query import FunnelQuery, find_stage
+from segmentation.errors import NotFoundError
 from segmentation.selectors.target_lists import find_list
 
 COMPARED = {
@@ -62,7 +63,11 @@ def compared_query(query: FunnelQuery, other: With) -> FunnelQuery:
     if other.how == "list":
         if not other.list_key:
             raise _missing(list_name, _("Choose the list to compare with."))
-        return replace(query, target_list=find_list(other.list_key))
+        try:
+            return replace(query, target_list=find_list(other.list_key))
+        except NotFoundError as error:
+            error.field = list_name
+            raise
     if other.how == "version":
         if other.version is None:
             raise _missing(version_name, _("Choose the version to compare with."))
@@ -88,6 +93,7 @@ def _range(query: FunnelQuery, other: With, start_name: str, end_name: str) -> t
             raise _missing(name, _("Give the first day of the other range and the day it ends before."))
     start, end = other.start or query.start, other.end or query.end
     refuse_empty_range(start, end, end_name)
+    refuse_far_end(end, end_name)
     return start, end
 
 

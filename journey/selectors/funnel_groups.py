@@ -112,15 +112,22 @@ class Breaker:
         return out
 
     def numbers_of(self, words: Sequence[str]) -> tuple[Int64s, list[str]]:
-        """The items people named (by value or label, whatever the case; “(none)” is not known), and words that fit
-        none."""
+        """The items people named, and words that fit none.
+
+        A word is a value, its label or the name pages show for it, letter by letter or else whatever the case, which
+        several may fit; “(none)” is not known.
+        """
         dimension = self.coded.dimension
-        names: dict[str, int] = {"(none)": -1}
+        named = {} if dimension.named is None else dimension.named()
+        exact: dict[str, set[int]] = {"(none)": {-1}}
+        loose: dict[str, set[int]] = {}
         for number, item in enumerate(self.items):
-            names.setdefault(value_text(dimension, item).casefold(), number)
-            names.setdefault(str(item).casefold(), number)
-        found = [names[word.casefold()] for word in words if word.casefold() in names]
-        return np.array(found, dtype=np.int64), [word for word in words if word.casefold() not in names]
+            for name in {value_text(dimension, item), str(item), named.get(item, str(item))}:
+                exact.setdefault(name, set()).add(number)
+                loose.setdefault(name.casefold(), set()).add(number)
+        found = [exact.get(word) or loose.get(word.casefold()) or set() for word in words]
+        unknown = [word for word, fitting in zip(words, found, strict=True) if not fitting]
+        return np.array(sorted(set().union(*found)), dtype=np.int64), unknown
 
 
 def group_breaker(coded: Coded) -> Breaker:
@@ -189,7 +196,7 @@ class Breakdown:
         else:
             present, counts = np.unique(keys, return_counts=True)
         chosen = present[np.argsort(-counts, kind="stable")][: self.most]
-        chosen = np.array(sorted(chosen.tolist(), key=lambda key: self._order(self._split(key))), dtype=np.int64)
+        chosen = np.array(sorted(chosen.tolist(), key=self._order), dtype=np.int64)
         others = len(chosen) if len(present) > len(chosen) else None
         self._chosen = chosen
         values = [self._values(key) for key in chosen.tolist()]
@@ -226,27 +233,12 @@ class Breakdown:
             codes.append(code - 1)
         return codes[::-1]
 
+    def _order(self, key: int) -> Any:
+        return [d.rank(value) for d, value in zip(self.groups.dimensions, self._values(key), strict=True)]
+
     def _values(self, key: int) -> tuple[Any, ...]:
         pairs = zip(self.breakers, self._split(key), strict=True)
         return tuple(None if code < 0 else breaker.items[code] for breaker, code in pairs)
-
-    def _order(self, codes: list[int]) -> Any:
-        """Bands in their order, numbers by size, texts by letter; what is not known last."""
-        order: list[tuple[int, float, str]] = []
-        for breaker, code in zip(self.breakers, codes, strict=True):
-            value = breaker.items[code] if code >= 0 else None
-            if code < 0:
-                order.append((3, 0, ""))
-            elif breaker.coded.dimension.key in BANDED:
-                order.append((0, code, ""))
-            elif isinstance(value, int | float):
-                order.append((1, value, ""))
-            else:
-                order.append((2, 0, str(value)))
-        return order
-
-
-BANDED = frozenset(f"{prefix}{key}" for prefix in ("", "account.") for key in ("size", "revenue"))
 
 
 def graded(grade: Int8s, assumed: Bools) -> Int8s:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from journey.errors import JourneyError
 from journey.facts.dimensions import Dimension, dimensions
 from journey.facts.stays import funnel_order
-from journey.instants import refuse_empty_range, refuse_future
+from journey.instants import refuse_empty_range, refuse_far_end, refuse_future
 from journey.models import Journey, JourneyVersion, Stage
 from journey.selectors.funnel_data import no_history
 from journey.selectors.lists import LIST_MODES
@@ -23,6 +23,7 @@ from segmentation.selectors.target_lists import find_list
 
 LONGEST_HORIZON = 36_500
 REACHED_DAYS = (30.0, 90.0, 180.0)
+MOST_GROUPS = 50
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class FunnelQuery:
     where: tuple[tuple[Dimension, tuple[str, ...]], ...] = ()
     accounts: QuerySet[Account] | None = None
     reached_days: tuple[float, ...] = REACHED_DAYS
-    most_groups: int = 50
+    most_groups: int = MOST_GROUPS
     stages: tuple[Stage, ...] = field(default=(), repr=False)
 
 
@@ -72,17 +73,18 @@ def funnel_query(
     accounts: QuerySet[Account] | None = None,
     version: JourneyVersion | None = None,
     reached_days: Sequence[float] = REACHED_DAYS,
-    most_groups: int = 50,
+    most_groups: int = MOST_GROUPS,
 ) -> FunnelQuery:
     """A question from words. The version is the one readers see unless one is given; as_of is now, or the moment of
     `known_at` where that is given: nothing later was known. The day of a cohort is the start of the range unless given.
 
     Raises JourneyError (or NotFoundError of a list), naming the parameter, its value and the remedy, for a range that
-    ends before it starts, a moment in the future, a horizon that is none, an unknown stage, field or list, and a
-    journey without history.
+    ends before it starts or far in the future, a moment in the future, a horizon that is none, less than one group, an
+    unknown stage, field or list, and a journey without history.
     """
     now = timezone.now()
     refuse_empty_range(start, end)
+    refuse_far_end(end)
     refuse_future(now, {"as_of": as_of, "known_at": known_at, "cohort_at": cohort_at})
     if horizon_days is not None and not 0 < horizon_days <= LONGEST_HORIZON:
         raise JourneyError(
@@ -100,6 +102,14 @@ def funnel_query(
             field="days",
             value=bad_days[0] if bad_days else "",
             remedy=_("Give numbers from 0 to 36,500, such as 30, 90 and 180."),
+        )
+    if most_groups < 1:
+        raise JourneyError(
+            _("Figures cannot be broken down into %(value)s groups."),
+            code="bad_groups",
+            field="groups",
+            value=most_groups,
+            remedy=_("Give a whole number from 1 on."),
         )
     version = version or shown_version(journey) or (published_version(journey) if known_at else None)
     if version is None:

@@ -69,7 +69,9 @@ def select(query: FunnelQuery) -> Selection:
         rows = rows[filters.keep(table.entity[rows], table.start[rows])]
         here = here[filters.keep(table.entity[here], np.full(len(here), question.as_of))]
     followed = follow(table, data.funnel, question)
-    return Selection(query, data, question, followed, filters, rows, here, _notes(query, data, question, rows))
+    return Selection(
+        query, data, question, followed, filters, rows, here, _notes(query, data, question, rows, followed)
+    )
 
 
 def _filters(query: FunnelQuery, data: HistoryData) -> Filters:
@@ -119,7 +121,7 @@ def whole_funnel(chosen: Selection) -> Through:
     return Through(start if start != target else -1, target, question, followed)
 
 
-def _notes(query: FunnelQuery, data: HistoryData, question: Question, rows: Int64s) -> list[Note]:
+def _notes(query: FunnelQuery, data: HistoryData, question: Question, rows: Int64s, followed: Followed) -> list[Note]:
     """What must be said beside the figures."""
     found = []
     table = data.table
@@ -139,7 +141,8 @@ def _notes(query: FunnelQuery, data: HistoryData, question: Question, rows: Int6
                 Note("horizon_longer_than_data", text % {"horizon": f"{query.horizon_days:g}", "days": int(span)})
             )
         else:
-            immature = int(np.sum(table.start[rows] + question.horizon > question.as_of))
+            asked = rows[followed.passages.asked[rows]]
+            immature = int(np.sum(table.start[asked] + question.horizon > question.as_of))
             if immature:
                 text = ngettext(
                     "For %(n)s beginning the horizon has not passed yet: its conversion may still rise.",

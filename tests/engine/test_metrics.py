@@ -151,6 +151,15 @@ def test_the_kaplan_meier_example_of_the_text_books():
     }  # fmt: skip
 
 
+def test_half_is_half_however_the_product_of_shares_is_rounded():
+    """One censored at once, then 24 one by one: S is 1/2 after the 12th, which rounding makes 0.5000000000000001."""
+    duration, cause = np.arange(25, dtype=np.int64) * DAY, np.array([0] + [1] * 24, dtype=np.int8)
+    values = np.sort(packed(duration, cause))
+    assert np.prod(1 - 1 / np.arange(24, 12, -1)) != 0.5
+    assert estimates(values, np.array([0, 25]), [DAY]).median[0] == 12 * DAY
+    assert curve(values).median == 12 * DAY
+
+
 def test_wilson_matches_published_limits():
     """Newcombe (1998), table I: 81 of 263, 15 of 148, 0 of 20 and 1 of 29 at 95 %."""
     for hits, n, low, high in (

@@ -15,6 +15,7 @@ from django.utils import timezone
 from journey.errors import JourneyError
 from journey.models import Cost, ExchangeRate, Journey, Opportunity, OpportunityChange
 from journey.selectors.funnel import funnel, funnel_query
+from journey.selectors.funnel_charts import heat_map
 from journey.selectors.journeys import find_journey
 from journey.services.replay import replay
 from scoring.models import Activity
@@ -126,7 +127,37 @@ def test_any_stage_may_be_the_goal_and_a_horizon_limits_what_counts():
     early = ask(to="customer", horizon_days=100, as_of=60)
     assert stage(early, "aware").conversion.immature == 2
     assert [note.code for note in early.notes] == ["horizon_longer_than_data"]
-    assert [note.code for note in ask(to="customer", horizon_days=40, as_of=45).notes] == ["immature"]
+    young = ask(to="customer", horizon_days=40, as_of=45)
+    assert [note.code for note in young.notes] == ["immature"]
+    # The one that is a customer already has nothing to wait for.
+    asked = sum(row.conversion.immature for row in young.stages)
+    assert young.notes[0].text.startswith(f"For {asked} beginnings")
+    assert asked < sum(row.volume + row.began for row in young.stages if row.key != "none")
+
+
+def test_a_value_is_found_letter_by_letter_before_any_case_and_any_case_finds_all():
+    for region in ("North", "north", "NORTH", "South"):
+        activity(account(created=0, region=region), "webinar", 10)
+    replay()
+    for name, group in groups(ask(by=["region"])).items():
+        assert stage(ask(where={"region": [name]}), "aware").volume == stage(group, "aware").volume == 1
+    assert stage(ask(where={"region": ["nORTH"]}), "aware").volume == 3
+    assert stage(ask(where={"region": ["nORTH", "South", "north"]}), "aware").volume == 4
+
+
+def test_bands_keep_their_order_down_and_across():
+    for employees in (30, 60, 300, 2000, 9000, None):
+        activity(account(created=0, region="North", employees=employees), "webinar", 10)
+    replay()
+    bands = ["< 50", "50 - < 250", "250 - < 1,000", "1,000 - < 5,000", "5,000+", "(none)"]
+    assert heat_map(ask(by=["size", "region"]), "aware").down == bands
+    assert heat_map(ask(by=["region", "size"]), "aware").across == bands
+
+
+def test_a_name_that_looks_like_mark_up_is_shown_as_it_is():
+    activity(account(created=0, region="[/b] [red]North"), "webinar", 10)
+    replay()
+    assert "[/b] [red]North" in command(*RANGE, "--by", "region")
 
 
 def test_groups_read_the_value_of_the_moment_and_say_where_it_is_assumed():
@@ -368,6 +399,8 @@ BAD = (
     (["--start", "2025-02-01", "--end", "2025-02-01"], "for one day give the day after"),
     ([*RANGE[:4], "--as-of", "2099-01-01"], "lies in the future"),
     ([*RANGE, "--known-at", "2099-01-01"], "lies in the future"),
+    ([*RANGE[:3], "9999-12-31", "--compare", "previous"], "too far in the future"),
+    ([*RANGE, "--groups", "0"], "into 0 groups"),
     ([*RANGE, "--horizon", "0"], "horizon of 0 days"),
     ([*RANGE, "--horizon", "nan"], "horizon of nan days"),
     ([*RANGE, "--by", "regoin"], "Did you mean “region”"),

@@ -263,6 +263,10 @@ def test_the_funnel_is_broken_down_by_segment_and_filtered_by_one():
     assert volumes(by=["segment"]) == {"north": 1, "all": 2}
     # An account of the segment asked for is told under all its segments; others are left out.
     assert volumes(by=["segment"], where={"segment": ["north"]}) == {"north": 1, "all": 1}
+    # Pages show names, so a name is understood as well as a key.
+    assert find_segment("all").name == "All"
+    Segment.objects.filter(key="all").update(name="Everybody")
+    assert volumes(by=["segment"], where={"segment": ["everybody"]}) == {"north": 1, "all": 2}
 
 
 class TestRefused:

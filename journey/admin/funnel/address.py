@@ -46,7 +46,6 @@ VIEW = ("tab", "by", "by2", "stage", "measure", "granularity")
 DETAIL = ("what", "source", "grade", "pstart", "pend", "within", "p")
 NAMES = (*QUESTION, *VIEW, *DETAIL)
 MOST_FILTERS = 20
-FARTHEST = dt.timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -187,16 +186,7 @@ class Address:
                     field=name,
                     remedy=_("Fill in both days, or choose one of the ranges with a name."),
                 )
-        start, end = parse_instant(self.get(first), first), parse_instant(self.get(last), last)
-        if end - timezone.now() > FARTHEST:
-            raise JourneyError(
-                _("The range ends too far in the future: %(value)s."),
-                code="far_future",
-                field=last,
-                value=self.get(last),
-                remedy=_("Nothing is known of it; end the range within a year from now."),
-            )
-        return start, end
+        return parse_instant(self.get(first), first), parse_instant(self.get(last), last)
 
     def compared(self, query: FunnelQuery) -> Compared | None:
         """The question figures are compared with. Raises ProblemError when it cannot be asked."""

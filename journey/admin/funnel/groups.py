@@ -206,12 +206,14 @@ def heat_part(look: Look) -> Part:
             value=fields[0],
             remedy=_("Choose another field across."),
         )
-    report = funnel(look.address.query(by=fields, most_groups=400))
+    report = funnel(look.address.query(by=fields, most_groups=charts.MOST_GROUPS))
     stage = look.stage
     found = charts.heat_map(report, stage.key, measure)
 
     def mapped(query: FunnelQuery) -> charts.HeatMap:
-        return charts.heat_map(funnel(replace(query, by=report.query.by, most_groups=400)), stage.key, measure)
+        return charts.heat_map(
+            funnel(replace(query, by=report.query.by, most_groups=charts.MOST_GROUPS)), stage.key, measure
+        )
 
     other = compared_with(look, mapped)
     was = {(row["down"], row["across"]): row["value"] for row in (other.found.rows() if other.found else ())}

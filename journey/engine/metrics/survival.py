@@ -16,6 +16,7 @@ from segmentation.engine.resolve import jit
 from segmentation.engine.steps import Int8s, Int64s
 
 CAUSES = 3
+HALF = 0.5 + 1e-9  # a product of shares that is exactly a half may come out a little above it
 Floats = NDArray[np.float64]
 
 
@@ -79,10 +80,6 @@ def _estimates(values, begin, times):  # type: ignore[no-untyped-def]
         i, last = begin[b], begin[b + 1]
         at_risk = last - i
         k = 0
-        # Of every wait has an end that is known: then half is a matter of counting, without rounding.
-        censored = False
-        gone = 0
-        total = at_risk
         while i < last:
             t = values[i] >> 2
             while k < len(times) and times[k] < t:
@@ -97,12 +94,8 @@ def _estimates(values, begin, times):  # type: ignore[no-untyped-def]
                 for c in range(CAUSES):
                     reached[c] += survival * ended[c + 1] / at_risk
                 survival *= 1.0 - ends / at_risk
-                gone += ends
-                half = survival <= 0.5 if censored else 2 * gone >= total
-                if median[b] < 0 and half:
+                if median[b] < 0 and survival <= HALF:
                     median[b] = t
-            if ended[0]:
-                censored = True
             at_risk -= ends + ended[0]
         while k < len(times):
             incidence[b, k] = reached
@@ -121,6 +114,12 @@ class Curve:
     high: Floats
     incidence: Floats
     at_risk: Int64s
+
+    @property
+    def median(self) -> int:
+        """The first time at which half have ended, -1 where that is not known."""
+        half = np.flatnonzero(self.survival <= HALF)
+        return int(self.time[half[0]]) if len(half) else -1
 
 
 def curve(values: Int64s) -> Curve:

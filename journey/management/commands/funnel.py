@@ -1,6 +1,6 @@
 """The funnel of a journey: volume, conversion, velocity and value per stage, in whole or by group."""
 
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import floatformat
@@ -8,13 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _t
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from journey.instants import parse_instant, past_instant
 from journey.management.questions import add_filters, filters
 from journey.models import Journey
 from journey.selectors.funnel import funnel, funnel_query
 from journey.selectors.funnel_compare import COMPARED, With, both_rows, compared_query
-from journey.selectors.funnel_query import REACHED_DAYS
+from journey.selectors.funnel_query import MOST_GROUPS, REACHED_DAYS
 from journey.selectors.funnel_report import FunnelReport, StageFigures
 from journey.selectors.funnel_tables import csv_text, funnel_rows
 from journey.selectors.journeys import find_journey
@@ -51,7 +52,9 @@ class Command(ProductCommand):
             metavar="N",
             help="cumulative incidence after so many days (default: 30 90 180)",
         )
-        parser.add_argument("--groups", type=int, default=50, metavar="N", help="the N largest groups (default: 50)")
+        parser.add_argument(
+            "--groups", type=int, default=MOST_GROUPS, metavar="N", help="the N largest groups (default: 50)"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--csv", action="store_true", help="print CSV, a row for each stage and group")
 
@@ -74,7 +77,7 @@ class Command(ProductCommand):
             by=options["by"],
             **filters(options),
             reached_days=options["days"],
-            most_groups=max(options["groups"], 1),
+            most_groups=options["groups"],
         )
         report = funnel(query)
         before = funnel(compared_query(query, _with(journey, options))) if options["compare"] else None
@@ -85,8 +88,7 @@ class Command(ProductCommand):
             rows = both_rows(funnel_rows(report), funnel_rows(before) if before else None)
             self.stdout.write(csv_text(rows), ending="")
         else:
-            # What is under the wrapper: that one ends every write with a line break.
-            console = Console(file=cast(IO[str], self.stdout._out), width=150)
+            console = self.console(150)
             show(report, console)
             if before:
                 console.print(_t("Compared with:"))
@@ -166,7 +168,7 @@ def _table(title: str, stages: list[StageFigures]) -> Table:
         found = stage.conversion
         limits = "–" if found.rate is None else f"{_share(found.low)}–{_share(found.high)}"
         table.add_row(
-            f"[{stage.color}]■[/] {stage.name}",
+            Text.assemble(("■", stage.color), f" {stage.name}"),
             f"{stage.now:,}",
             _share(stage.share),
             f"{stage.volume:,}",

@@ -72,7 +72,8 @@ def test_figures_and_charts_are_compared_with_another_range_list_or_version(api,
     assert {row["question"] for row in csv.DictReader(io.StringIO(text))} == {"asked", "compared"}
     for more, field in (
         ("&compare=luck", "compare"), ("&compare=list", "compare_list"), ("&compare=custom", "compare_start"),
-        ("&compare=version&compare_version=99", "compare_version"),
+        ("&compare=version&compare_version=99", "compare_version"), ("&compare=list&compare_list=no", "compare_list"),
+        ("&compare=custom&compare_start=2025-01-01&compare_end=2199-01-01", "compare_end"),
     ):  # fmt: skip
         assert api.get(ADDRESS + more).json()["errors"][0]["field"] == field
 
@@ -105,6 +106,8 @@ def test_what_cannot_be_answered_is_a_problem_with_its_parameter(api, nobody, wo
         (ADDRESS + "&to=custmer", "to"),
         (ADDRESS + "&horizon=soon", "horizon"),
         (ADDRESS + "&horizon=inf", "horizon"),
+        (ADDRESS + "&horizon=30,60", "horizon"),
+        ("journeys/standard/funnel/?start=2025-01-01&end=2199-01-01", "end"),
         (ADDRESS + "&days=30,x", "days"),
         (ADDRESS + "&groups=0", "groups"),
         (ADDRESS + "&where=region", "where"),
