@@ -186,7 +186,7 @@ class JourneyViewSet(FunnelActions, ListMixin, StrictViewSet):
     )
     @action(detail=True)
     def stages(self, request: Request, key: str) -> Response:
-        journey = find_journey(key)
+        journey = self._readable(request, key)
         as_of = asked_moment(request, "as_of") or timezone.now()
         if as_of > timezone.now():
             raise ValidationError(
@@ -226,10 +226,7 @@ class JourneyViewSet(FunnelActions, ListMixin, StrictViewSet):
     )
     @action(detail=True)
     def explain(self, request: Request, key: str) -> Response:
-        journey = find_journey(key)
-        right = RIGHT_TO_VIEW[journey.unit]
-        if not request.user.has_perm(right):
-            raise Problem("permission_denied", _t("You need the right %(rights)s.") % {"rights": right})
+        journey = self._readable(request, key)
         words = request.query_params.get(journey.unit)
         given = [name for name in RIGHT_TO_VIEW if name in request.query_params]
         if words is None or len(given) > 1:

@@ -310,12 +310,13 @@ def market_accounts(
     levels = market_levels()
     by_key = {level.key: i for i, level in enumerate(levels)}
     if key not in by_key:
+        close = closest(key, by_key)
         raise NotFoundError(
             _("There is no market “%(value)s”."),
             field="market",
             value=key,
-            remedy=_("There are: %(known)s."),
-            params={"known": closest(key, by_key) or ", ".join(by_key) or "–"},
+            remedy=_("Did you mean “%(close)s”? There are: %(known)s.") if close else _("There are: %(known)s."),
+            params={"close": close, "known": ", ".join(by_key) or "–"},
         )
     if which not in WHICH:
         raise JourneyError(

@@ -6,7 +6,7 @@ from django.utils import timezone
 from journey.models import Journey
 from journey.services.replay import replay
 from tests.journey import worlds
-from tests.segmentation.api.support import check_problem, store
+from tests.segmentation.api.support import Api, check_problem, make_user, store
 
 
 @pytest.mark.django_db
@@ -26,6 +26,14 @@ def test_a_version_shows_its_stages_and_rules(api):
     assert (document["journey"], document["number"], document["state"]) == ("standard", 1, "published")
     assert [stage["key"] for stage in document["stages"]] == ["none", "aware", "mqa", "opportunity", "customer"]
     assert check_problem(api.get("journeys/standard/versions/2/"))["code"] == "unknown_version"
+
+
+@pytest.mark.django_db
+def test_who_may_not_see_accounts_gets_no_numbers_of_them():
+    reader = Api(make_user("reader", "journey.view_journey"))
+    for path in ("stages/", "explain/?account=A-1", "funnel/?start=2025-01-01&end=2025-02-01", "near/"):
+        problem = check_problem(reader.get(f"journeys/standard/{path}"))
+        assert (problem["status"], "segmentation.view_account" in problem["detail"]) == (403, True), path
 
 
 @pytest.mark.django_db
