@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -62,11 +62,24 @@ def given_value(text: str) -> Any:
 class IcpAnswerAdmin(ReadOnlyAdmin):
     """Everything that was answered. New answers are given in the list of accounts; none is changed."""
 
-    list_display = ["account", "profile", "item_key", "shown_value", "note", "answered_by", "answered_at"]
+    list_display = ["account", "profile", "asked", "shown_value", "note", "answered_by", "answered_at"]
     list_select_related = ["account", "profile", "answered_by"]
     list_filter = [("profile", RelatedDropdownFilter), ("account", AutocompleteSelectFilter)]
     search_fields = ["account__name", "item_key", "note"]
     empty_text = _("People answer on the page of an account's fit, or for many accounts at once in their list.")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the statement of each item as the latest version of the profile words it."""
+        items = IcpItem.objects.filter(version__profile=OuterRef("profile"), key=OuterRef("item_key"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(item_text=Subquery(items.order_by("-version__number").values("text")[:1]))
+        )
+
+    @display(description=_("item"), ordering="item_key")
+    def asked(self, answer: Any) -> str:
+        return gettext(answer.item_text) if answer.item_text else answer.item_key
 
     @display(description=_("answer"), ordering="value")
     def shown_value(self, answer: IcpAnswer) -> str:

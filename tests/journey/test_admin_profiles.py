@@ -298,6 +298,13 @@ class TestAnswering:
             assert self.post(admin_client, [acme], item=item, value="yes").status_code == 200
         assert not IcpAnswer.objects.exists()
 
+    def test_the_list_of_answers_words_the_item_as_the_latest_version_does(self, admin_client, draft, published, acme):
+        record_answers(version=published, item_key="need", accounts=[acme], value=True)
+        draft.items.filter(key="need").update(text="They asked for help.")
+        response = admin_client.get(reverse("admin:segmentation_icpanswer_changelist"))
+        (answer,) = response.context["cl"].result_list
+        assert response.context["cl"].model_admin.asked(answer) == "They asked for help."
+
     def test_who_may_not_answer_does_not(self, client, published, acme):
         reader(client, "view_account", "change_account")
         self.post(client, [acme], item=f"{published.pk}:need", value="yes")
