@@ -33,7 +33,7 @@ from journey.selectors.funnel_report import (
     number,
 )
 from journey.selectors.funnel_selection import Selection, Through, select, whole_funnel
-from journey.selectors.funnel_values import Sums, Values, values
+from journey.selectors.funnel_values import Sums, Values, dealings, values
 from segmentation.engine.steps import Int8s, Int64s
 
 __all__ = ["FunnelQuery", "FunnelReport", "funnel", "funnel_query"]
@@ -56,7 +56,7 @@ def funnel(query: FunnelQuery) -> FunnelReport:
     data, table = chosen.data, chosen.data.table
     breakdown = None
     # The kernels release the interpreter's lock: while they count, values are read and added up.
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(2) as pool:
         following = pool.submit(whole_funnel, chosen)
 
         def count(rows: Int64s, group: Int64s, groups: int, grade: Int8s) -> None:
@@ -68,16 +68,19 @@ def funnel(query: FunnelQuery) -> FunnelReport:
         whole: list[Future[Figures | None]] = []
         count(chosen.rows, np.zeros(len(chosen.rows), dtype=np.int64), 1, table.grade[chosen.rows])
         now = [counted(table, data.funnel, chosen.here, np.zeros(len(chosen.here), dtype=np.int64), 1)]
+        deals = dealings(data, chosen.question, chosen.filters)
+        worth = [values(deals, len(data.funnel))]
         if query.by:
             breakdown = Breakdown([data.dimension(dimension) for dimension in query.by], query.most_groups)
-            rows, here = breakdown.settle(
+            rows, here, *parts_of_deals = breakdown.settle(
                 (table.entity[chosen.rows], table.start[chosen.rows]),
                 (table.entity[chosen.here], np.full(len(chosen.here), chosen.question.as_of)),
+                *deals.asked(),
             )
             groups, placed = len(breakdown.groups), chosen.rows[rows.place]
             count(placed, rows.group, groups, graded(table.grade[placed], rows.assumed))
             now.append(counted(table, data.funnel, chosen.here[here.place], here.group, groups))
-        worth = values(data, chosen.question, chosen.filters, [None, breakdown] if breakdown else [None])
+            worth.append(values(deals, len(data.funnel), groups, parts_of_deals))
         through = following.result()
         parts = [
             Part(of_all.result(), of_some.result(), here_now, its_worth)

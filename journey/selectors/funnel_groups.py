@@ -210,13 +210,6 @@ class Breakdown:
         )
         return [Placed(place, self._group(key), assumed) for place, key, assumed in found]
 
-    def place(self, entity: Int32s, instant: Int64s) -> Placed:
-        """Place more, in the groups that are settled; what has no group of its own goes to the others, or nowhere."""
-        place, key, assumed = self._combined(entity, instant)
-        group = self._group(key)
-        known = group >= 0
-        return Placed(place[known], group[known], assumed[known])
-
     def _group(self, key: Int64s) -> Int64s:
         others = -1 if self.groups.others is None else self.groups.others
         if self._size <= MOST_CELLS:

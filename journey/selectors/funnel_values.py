@@ -12,7 +12,7 @@ from journey.engine.metrics.table import Bools, StayTable
 from journey.facts.deal_values import NO_AMOUNT, DealValues
 from journey.models import Journey
 from journey.selectors.funnel_data import HistoryData
-from journey.selectors.funnel_groups import Breakdown, Filters
+from journey.selectors.funnel_groups import Filters, Placed
 from journey.selectors.money import Rates, Spent, converted, costs_between, missing_rates, reporting_currency
 from segmentation.engine.resolve import jit
 from segmentation.engine.steps import FAR_FUTURE, Int32s, Int64s
@@ -89,14 +89,36 @@ class Chosen:
     worth: Floats
 
 
-def values(
-    data: HistoryData, question: Question, filters: Filters, breakdowns: Sequence[Breakdown | None]
-) -> list[Values]:
-    """What accounts are worth in each stage, for each of the breakdowns (None: without groups).
+@dataclass(frozen=True)
+class Dealings:
+    """The deals a question counts: open as of it, won in its range, opened in it.
 
-    Pipeline: amounts of the deals open as of the question, by the stage their account is in then. Revenue: amounts of
-    the deals won in the range and still won as of the question, by the stage their account was in when they were won.
-    Deals of nobody in the history (without account) count in totals, where nothing is filtered or broken down.
+    currency: what amounts are in. cents: of every deal as of the question, as stored. spent, missing: as in `Values`.
+    """
+
+    currency: str
+    cents: Int64s
+    pipeline: Chosen
+    revenue: Chosen
+    opened: Chosen
+    spent: Spent | None
+    missing: dict[str, dict[str, Any]]
+
+    @property
+    def parts(self) -> tuple[Chosen, Chosen, Chosen]:
+        return self.pipeline, self.revenue, self.opened
+
+    def asked(self) -> list[tuple[Int32s, Int64s]]:
+        """Entity and instant of the deals of each part that are somebody's in the history, for a breakdown."""
+        return [(part.entity[part.entity >= 0], part.instant[part.entity >= 0]) for part in self.parts]
+
+
+def dealings(data: HistoryData, question: Question, filters: Filters) -> Dealings:
+    """The deals a question counts.
+
+    Pipeline: the deals open as of the question, by the stage their account is in then. Revenue: the deals won in the
+    range and still won as of the question, by the stage their account was in when they were won. Deals of nobody in the
+    history (without account) count in totals, where nothing is filtered or broken down.
     """
     deals = data.deals()
     rates = Rates.stored(reporting_currency(deals))
@@ -128,35 +150,41 @@ def values(
     spent = None
     if filters.is_open:
         spent = costs_between(question.start, min(question.end, question.as_of), rates)
-    found = []
-    for breakdown in breakdowns:
-        size = (len(breakdown.groups) if breakdown else 1, len(data.funnel))
-        in_stages, total = _summed(pipeline, breakdown, now.cents, size)
-        won_in_stages, won = _summed(revenue, breakdown, now.cents, size)
-        begun = np.bincount(_placed(opened, breakdown)[1], minlength=size[0]).astype(np.int64)
-        found.append(Values(rates.into, in_stages, won_in_stages, total, won, begun, spent, missing))
-    return found
+    return Dealings(rates.into, now.cents, pipeline, revenue, opened, spent, missing)
 
 
-def _placed(chosen: Chosen, breakdown: Breakdown | None) -> tuple[Int64s, Int64s]:
-    """Deals by place in the chosen ones, and their group; one may be in several, or in none."""
-    if breakdown is None:
-        return np.arange(len(chosen.deal)), np.zeros(len(chosen.deal), dtype=np.int64)
-    known = np.flatnonzero(chosen.entity >= 0)
-    placed = breakdown.place(chosen.entity[known], chosen.instant[known])
-    return known[placed.place], placed.group
+def values(counted: Dealings, stages: int, groups: int = 1, placed: Sequence[Placed] | None = None) -> Values:
+    """What accounts are worth in each stage.
+
+    stages, groups: how many there are. placed: where a breakdown put what the dealings asked it about, in that order;
+    None: everything is in one group.
+    """
+    size = (groups, stages)
+    pipeline, revenue, opened = (
+        _grouped(part, None if placed is None else placed[number]) for number, part in enumerate(counted.parts)
+    )
+    in_stages, total = _summed(counted.pipeline, counted.cents, *pipeline, size)
+    won_in_stages, won = _summed(counted.revenue, counted.cents, *revenue, size)
+    begun = np.bincount(opened[1], minlength=groups).astype(np.int64)
+    return Values(counted.currency, in_stages, won_in_stages, total, won, begun, counted.spent, counted.missing)
 
 
-def _summed(chosen: Chosen, breakdown: Breakdown | None, cents: Int64s, size: tuple[int, int]) -> tuple[Sums, Sums]:
+def _grouped(part: Chosen, placed: Placed | None) -> tuple[Int64s, Int64s]:
+    """Deals by place in a part, and their group; one may be in several, and those of nobody are in none."""
+    if placed is None:
+        return np.arange(len(part.deal)), np.zeros(len(part.deal), dtype=np.int64)
+    return np.flatnonzero(part.entity >= 0)[placed.place], placed.group
+
+
+def _summed(part: Chosen, cents: Int64s, place: Int64s, group: Int64s, size: tuple[int, int]) -> tuple[Sums, Sums]:
     """By group and stage, and by group over all stages."""
-    place, group = _placed(chosen, breakdown)
-    deal, stage = chosen.deal[place], chosen.stage[place]
+    deal, stage = part.deal[place], part.stage[place]
     in_stage = stage >= 0
     bucket = group[in_stage] * size[1] + stage[in_stage]
-    by_stage = _sums(chosen.worth, cents, deal[in_stage], bucket, size[0] * size[1])
+    by_stage = _sums(part.worth, cents, deal[in_stage], bucket, size[0] * size[1])
     return (
         Sums(by_stage.amount.reshape(size), by_stage.deals.reshape(size), by_stage.without_amount.reshape(size)),
-        _sums(chosen.worth, cents, deal, group, size[0]),
+        _sums(part.worth, cents, deal, group, size[0]),
     )
 
 

@@ -160,18 +160,39 @@ def test_a_name_that_looks_like_mark_up_is_shown_as_it_is():
     assert "[/b] [red]North" in command(*RANGE, "--by", "region")
 
 
+def move(of: Account, number: float, region: str) -> None:
+    """Let an account be in another region from a day on."""
+    of.region = region
+    of.save()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE segmentation_accountevent SET pgh_created_at = %s WHERE pgh_obj_id = %s AND region = %s",
+            [day(number), of.pk, region],
+        )
+
+
+def test_what_was_won_in_a_group_nobody_is_in_any_more_is_in_that_group():
+    acme = account(created=0, region="North")
+    deal(acme, ("Discovery", 12), ("Won", 15))
+    second = deal(acme, ("Discovery", 30), ("Won", 50))
+    Opportunity.objects.filter(pk=second.pk).update(amount=Decimal(700), currency="EUR")
+    history_from(acme, 5)
+    move(acme, 60, "South")
+    replay()
+    report = ask(start=45, by=["region"])
+    found = groups(report)
+    assert report.overall.value.revenue == 700
+    assert stage(found["North"], "customer").value.revenue == found["North"].overall.value.revenue == 700
+    assert (found["North"].overall.now, stage(found["North"], "customer").volume) == (0, 0)
+    assert (found["South"].overall.now, found["South"].overall.value.revenue) == (1, None)
+
+
 def test_groups_read_the_value_of_the_moment_and_say_where_it_is_assumed():
     acme = account(created=0, region="North")
     activity(acme, "webinar", 10)
     deal(acme, ("Discovery", 30))
     history_from(acme, 5)
-    acme.region = "South"
-    acme.save()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE segmentation_accountevent SET pgh_created_at = %s WHERE pgh_obj_id = %s AND region = 'South'",
-            [day(20), acme.pk],
-        )
+    move(acme, 20, "South")
     replay()
     found = groups(ask(by=["region"]))
     assert stage(found["North"], "aware").volume == 1
