@@ -391,7 +391,7 @@ class FunnelActions:
     def funnel_heat_map(self, request: Request, key: str) -> Any:
         stage, measure = self._stage(request), request.query_params.get("measure", "conversion")
         return self._chart(
-            request, key, lambda query: charts.heat_map(funnel(query), stage, measure), charts.MOST_GROUPS
+            request, key, lambda query: charts.heat_map(funnel(query), stage, measure), charts.HEAT_MAP_CELLS
         )
 
     @extend_schema(

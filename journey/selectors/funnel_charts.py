@@ -27,7 +27,7 @@ from segmentation.models import Account, Contact
 GRANULARITIES = ("auto", "day", "week", "month")
 MONTH = 30 * DAY  # as everywhere: a month of a figure is 30 days
 MOST_POINTS = 500  # of a curve; a screen shows no more
-MOST_GROUPS = 400  # of a heat map, where a group is a cell
+HEAT_MAP_CELLS = 400  # each is a group
 MEASURES = ("volume", "now", "conversion", "median_days", "pipeline", "revenue")
 _MODELS: dict[str, Any] = {"account": Account, "contact": Contact, "opportunity": Opportunity}
 

@@ -206,13 +206,13 @@ def heat_part(look: Look) -> Part:
             value=fields[0],
             remedy=_("Choose another field across."),
         )
-    report = funnel(look.address.query(by=fields, most_groups=charts.MOST_GROUPS))
+    report = funnel(look.address.query(by=fields, most_groups=charts.HEAT_MAP_CELLS))
     stage = look.stage
     found = charts.heat_map(report, stage.key, measure)
 
     def mapped(query: FunnelQuery) -> charts.HeatMap:
         return charts.heat_map(
-            funnel(replace(query, by=report.query.by, most_groups=charts.MOST_GROUPS)), stage.key, measure
+            funnel(replace(query, by=report.query.by, most_groups=charts.HEAT_MAP_CELLS)), stage.key, measure
         )
 
     other = compared_with(look, mapped)
